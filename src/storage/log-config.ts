@@ -1,0 +1,32 @@
+// The settings of one partition's log, already parsed and checked. Kafka's topic config of the same meaning is named.
+
+export interface LogConfig {
+  /** segment.bytes: a segment is rolled before it would grow beyond this. */
+  readonly segmentBytes: number;
+  /** segment.ms: a segment is rolled when its first batch is older than this. */
+  readonly segmentMs: number;
+  /** segment.index.bytes: largest offset or time index of one segment; a full index rolls the segment. */
+  readonly segmentIndexBytes: number;
+  /** index.interval.bytes: log bytes between two index entries. */
+  readonly indexIntervalBytes: number;
+  /** retention.ms; -1 keeps for ever. */
+  readonly retentionMs: number;
+  /** retention.bytes, of the whole partition; -1 is without bound. */
+  readonly retentionBytes: number;
+  /** cleanup.policy contains `delete`. */
+  readonly deletes: boolean;
+  /** max.message.bytes: largest record batch, its 12 bytes of offset and length included. */
+  readonly maxMessageBytes: number;
+  /** message.timestamp.type is LogAppendTime. */
+  readonly stampsLogAppendTime: boolean;
+  /** message.timestamp.before.max.ms: how far a create time may lie in the past. */
+  readonly timestampBeforeMaxMs: number;
+  /** message.timestamp.after.max.ms: how far a create time may lie in the future. */
+  readonly timestampAfterMaxMs: number;
+  /** flush.messages: records after which the log is flushed without being asked. */
+  readonly flushMessages: number;
+  /** flush.ms: the longest time that a record stays unflushed. */
+  readonly flushMs: number;
+  /** file.delete.delay.ms: how long a deleted segment's files stay before they are removed. */
+  readonly fileDeleteDelayMs: number;
+}
