@@ -10,3 +10,5 @@ export const SLAB_BYTES = 8 * 1024 * 1024;
 export const OPEN_FILES_MAX = 512;
 /** Longest topic name (Kafka's limit). Consumed by broker/. */
 export const TOPIC_NAME_LENGTH_MAX = 249;
+/** Array elements in one request or response, all arrays together: bounds memory from hostile frames. Consumed by protocol/. */
+export const FRAME_ELEMENTS_MAX = 1_000_000;
