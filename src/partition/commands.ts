@@ -196,6 +196,8 @@ export interface DeleteRecordsReply extends Reply {
 }
 
 export interface MaintainReply {
+  /** Whether the slot's round is complete; until then the next `maintain` goes on where this one stopped. */
+  readonly finished: boolean;
   /** Partitions whose state changed. */
   readonly states: readonly { readonly handle: PartitionHandle; readonly state: PartitionState }[];
   /** Partitions whose maintenance failed, each read-only from now on. */

@@ -1,0 +1,31 @@
+// The unit that crosses to a partition's owner: all commands that arrived while the last group was being executed.
+// One group is in flight per slot, so batching, group commit and order come from this one rule.
+
+import type { PartitionCommand, PartitionEvent, PartitionReply } from './commands.ts';
+
+export interface PartitionGroup {
+  /** Which of the slot's two slabs holds the record bytes of this group. */
+  readonly slab: 0 | 1;
+  readonly commands: readonly PartitionCommand[];
+}
+
+export interface GroupReply {
+  /** One reply per command, in order. */
+  readonly replies: readonly PartitionReply[];
+}
+
+/** One thread that owns partitions, seen from the dispatching side. */
+export interface SlotThread {
+  /**
+   * The two inbound slabs: the dispatcher fills one while the owner works on the other. Empty ones where owner and
+   * dispatcher share a thread: record bytes are then handed over by reference, in the command.
+   */
+  readonly slabs: readonly [Uint8Array, Uint8Array];
+  /** Executes one group; bytes in its commands must stay unchanged until it is done. Rejects when the thread was lost or met a bug: it must then be ended and replaced. */
+  run(group: PartitionGroup): Promise<GroupReply>;
+  /** Resolves when the thread is gone and holds no file any more. */
+  end(): Promise<void>;
+}
+
+/** Starts the thread of a slot; `onEvent` hears what it reports without being asked. */
+export type SlotThreadFactory = (slot: number, onEvent: (event: PartitionEvent) => void) => SlotThread;

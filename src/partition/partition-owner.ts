@@ -1,0 +1,255 @@
+// Everything one thread owns: its partitions by handle, the execution of command groups, and the flushes that run
+// beside them. The same class serves a worker thread and the caller's own thread.
+
+import { present, unreachable } from '../core/assert.ts';
+import { type FaultRecord, LogFault } from '../core/fault.ts';
+import type { Clock, Store } from '../core/platform.ts';
+import { Log } from '../storage/log.ts';
+import type { Kernels } from '../wasm/kernels.ts';
+import type {
+  AppendCommand,
+  AppendReply,
+  CloseReply,
+  FetchCommand,
+  FetchReply,
+  MaintainReply,
+  OpenCommand,
+  OpenReply,
+  PartitionCommand,
+  PartitionEvent,
+  PartitionHandle,
+  PartitionReply,
+  PartitionState,
+  ReadReply,
+} from './commands.ts';
+import type { GroupReply, PartitionGroup } from './group.ts';
+import { Partition } from './partition.ts';
+
+/** Longest time one `maintain` command holds the thread, in milliseconds; the next one goes on from there. */
+const MAINTAIN_SLICE_MS = 5;
+const NO_RECORDS = new Uint8Array(0);
+
+export interface PartitionOwnerOptions {
+  readonly store: Store;
+  readonly kernels: Kernels;
+  readonly clock: Clock;
+  /** Where each slab begins in the kernels' memory. */
+  readonly slabPointers: readonly [number, number];
+  readonly onEvent: (event: PartitionEvent) => void;
+}
+
+interface Owned {
+  readonly handle: PartitionHandle;
+  readonly partition: Partition;
+  /** Somebody waits for stable storage beyond what the running flush covers. */
+  flushDue: boolean;
+  flushing: boolean;
+}
+
+export class PartitionOwner {
+  readonly #options: PartitionOwnerOptions;
+  readonly #owned = new Map<PartitionHandle, Owned>();
+  /** Partitions whose flush begins when the group is done. */
+  #flushes: Owned[] = [];
+  /** Handles still to be maintained in this round. */
+  #round: PartitionHandle[] = [];
+
+  constructor(options: PartitionOwnerOptions) {
+    this.#options = options;
+  }
+
+  /** Executes a group, in order. Throws only for a bug: the thread is then to end. */
+  execute(group: PartitionGroup): GroupReply {
+    const slabPointer = this.#options.slabPointers[group.slab];
+    const replies = group.commands.map((command) => this.#executeOne(command, slabPointer));
+    this.#startFlushes();
+    return { replies };
+  }
+
+  #executeOne(command: PartitionCommand, slabPointer: number): PartitionReply {
+    switch (command.kind) {
+      case 'append':
+        return this.#append(command, slabPointer);
+      case 'fetch':
+        return this.#fetch(command);
+      case 'open':
+        return this.#open(command);
+      case 'list-offset': {
+        const owned = this.#owned.get(command.handle);
+        return owned?.partition.listOffset(command) ?? { ...UNKNOWN, offset: -1, timestamp: -1, leaderEpoch: -1 };
+      }
+      case 'epoch-end': {
+        const owned = this.#owned.get(command.handle);
+        return owned?.partition.epochEnd(command) ?? { ...UNKNOWN, leaderEpoch: -1, endOffset: -1 };
+      }
+      case 'delete-records':
+        return this.#owned.get(command.handle)?.partition.deleteRecords(command.beforeOffset) ?? NOT_OPEN;
+      case 'configure':
+        return this.#withOwned(command.handle, (owned) => owned.partition.configure(command.config));
+      case 'maintain':
+        return this.#maintain();
+      case 'close':
+        return this.#close(command.handle, (owned) => owned.partition.log.close());
+      case 'remove':
+        return this.#close(command.handle, (owned) => owned.partition.log.remove());
+      default:
+        return unreachable(command);
+    }
+  }
+
+  #open(command: OpenCommand): OpenReply {
+    const { store, kernels, clock } = this.#options;
+    const known = this.#owned.get(command.handle);
+    if (known !== undefined) return { outcome: 'ok', state: known.partition.state() };
+    try {
+      const log = Log.open({ ...command, store, kernels, clock });
+      const { config, leaderEpoch } = command;
+      const partition = new Partition({ log, kernels, clock, config, leaderEpoch });
+      this.#owned.set(command.handle, { handle: command.handle, partition, flushDue: false, flushing: false });
+      return { outcome: 'ok', state: partition.state() };
+    } catch (error) {
+      const fault = faultOf(error);
+      const outcome = fault.code === 'ERR_CORRUPT_LOG' ? 'corrupt-log' : 'storage-error';
+      return { outcome, fault, state: undefined };
+    }
+  }
+
+  #append(command: AppendCommand, slabPointer: number): AppendReply {
+    const owned = this.#owned.get(command.handle);
+    if (owned === undefined) return { ...NOT_OPEN, baseOffset: -1, lastOffset: -1, logAppendTimeMs: -1 };
+    const pointer = command.bytes === undefined ? slabPointer + command.position : this.#copyIn(command.bytes);
+    const reply = owned.partition.append(pointer, command.length);
+    if (reply.outcome === 'ok' && (command.durable || this.#reachedFlushMessages(owned))) this.#wantFlush(owned);
+    return reply;
+  }
+
+  #copyIn(bytes: Uint8Array): number {
+    const pointer = this.#options.kernels.reserve(bytes.length);
+    this.#options.kernels.bytes().set(bytes, pointer);
+    return pointer;
+  }
+
+  #reachedFlushMessages(owned: Owned): boolean {
+    return owned.partition.log.unflushedRecords >= owned.partition.config.flushMessages;
+  }
+
+  #fetch(command: FetchCommand): FetchReply {
+    let left = command.maxBytes;
+    let first = command.minOneBatch;
+    const reads: ReadReply[] = [];
+    for (const read of command.reads) {
+      const partition = this.#owned.get(read.handle)?.partition;
+      if (partition === undefined) {
+        reads.push({ ...NOT_OPEN, records: NO_RECORDS, divergingEpoch: undefined });
+        continue;
+      }
+      const reply = partition.read(read, Math.max(0, Math.min(left, read.maxBytes)), first);
+      if (reply.records.length > 0) first = false;
+      left -= reply.records.length;
+      reads.push(reply);
+    }
+    return { reads };
+  }
+
+  #withOwned(handle: PartitionHandle, action: (owned: Owned) => void): CloseReply {
+    const owned = this.#owned.get(handle);
+    if (owned === undefined) return NOT_OPEN;
+    action(owned);
+    return { outcome: 'ok', state: owned.partition.state() };
+  }
+
+  #close(handle: PartitionHandle, action: (owned: Owned) => void): CloseReply {
+    const owned = this.#owned.get(handle);
+    if (owned === undefined) return NOT_OPEN;
+    this.#owned.delete(handle);
+    try {
+      action(owned);
+      return { outcome: 'ok', state: owned.partition.state() };
+    } catch (error) {
+      return { outcome: 'storage-error', fault: faultOf(error), state: owned.partition.state() };
+    }
+  }
+
+  #wantFlush(owned: Owned): void {
+    if (owned.flushDue) return;
+    owned.flushDue = true;
+    if (!owned.flushing) this.#flushes.push(owned);
+  }
+
+  #startFlushes(): void {
+    if (this.#flushes.length === 0) return;
+    const flushes = this.#flushes;
+    this.#flushes = [];
+    for (const owned of flushes) void this.#flush(owned);
+  }
+
+  /**
+   * Group commit: one flush of a partition runs at a time, and whatever asks meanwhile is covered by the next one.
+   * It runs beside the groups, so a slow disk under one partition holds up no other.
+   */
+  async #flush(owned: Owned): Promise<void> {
+    const { log } = owned.partition;
+    owned.flushing = true;
+    while (owned.flushDue && this.#owned.get(owned.handle) === owned) {
+      owned.flushDue = false;
+      try {
+        await log.flush();
+      } catch (error) {
+        owned.flushing = false;
+        this.#options.onEvent({ kind: 'flush-failed', handle: owned.handle, fault: faultOf(error) });
+        return;
+      }
+      this.#options.onEvent({ kind: 'flushed', handle: owned.handle, recoveryPoint: log.recoveryPoint });
+    }
+    owned.flushing = false;
+  }
+
+  /** Retention, rolls by time, flush.ms and the removal of deleted files, for as many partitions as the slice allows. */
+  #maintain(): MaintainReply {
+    const { clock } = this.#options;
+    const sliceEnd = clock.monotonic() + MAINTAIN_SLICE_MS;
+    const states: { handle: PartitionHandle; state: PartitionState }[] = [];
+    const faults: { handle: PartitionHandle; fault: FaultRecord }[] = [];
+    if (this.#round.length === 0) this.#round = [...this.#owned.keys()];
+    while (this.#round.length > 0 && clock.monotonic() < sliceEnd) {
+      const handle = present(this.#round.pop(), 'handle of the round');
+      const owned = this.#owned.get(handle);
+      if (owned === undefined) continue;
+      const before = owned.partition.state();
+      const fault = this.#maintainOne(owned);
+      if (fault !== undefined) faults.push({ handle, fault });
+      const state = owned.partition.state();
+      if (state !== before) states.push({ handle, state });
+    }
+    return { finished: this.#round.length === 0, states, faults };
+  }
+
+  #maintainOne(owned: Owned): FaultRecord | undefined {
+    const { clock } = this.#options;
+    const { log, config } = owned.partition;
+    try {
+      const now = clock.now();
+      log.rollIfDue(now);
+      log.applyRetention(now);
+      log.removeDeletedFiles(now);
+      const since = log.unflushedSinceMs;
+      if (since !== undefined && clock.monotonic() - since >= config.flushMs) this.#wantFlush(owned);
+      return undefined;
+    } catch (error) {
+      return faultOf(error);
+    }
+  }
+}
+
+const UNKNOWN = {
+  outcome: 'unknown-partition',
+  fault: { code: 'ERR_CLOSED', message: 'the partition is not open here' },
+} as const;
+
+const NOT_OPEN = { ...UNKNOWN, state: undefined } as const;
+
+/** Faults are answers; anything else is a bug and ends the thread. */
+function faultOf(error: unknown): FaultRecord {
+  if (error instanceof LogFault) return error.toRecord();
+  throw error;
+}

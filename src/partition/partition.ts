@@ -1,0 +1,239 @@
+// One partition's state machine over its log: checks and stamps what comes in, bounds what goes out, fences readers by
+// leader epoch. Single-threaded and synchronous; it knows neither threads nor the wire protocol.
+
+import { STATUS_OK } from '../../assembly/shared/status.ts';
+import { type FaultRecord, LogFault } from '../core/fault.ts';
+import type { Clock } from '../core/platform.ts';
+import type { Log } from '../storage/log.ts';
+import type { LogConfig } from '../storage/log-config.ts';
+import type { Kernels } from '../wasm/kernels.ts';
+import { producerRefusal, type Refusal, statusRefusal } from './batch-check.ts';
+import {
+  type AppendReply,
+  type DeleteRecordsReply,
+  type EpochEndCommand,
+  type EpochEndReply,
+  type ListOffsetCommand,
+  type ListOffsetReply,
+  type PartitionOutcome,
+  type PartitionRead,
+  type PartitionState,
+  type ReadReply,
+  SPECIAL_TIMESTAMPS,
+} from './commands.ts';
+
+const NO_RECORDS = new Uint8Array(0);
+/** What Kafka answers where an epoch or an offset is not known (OffsetForLeaderEpoch). */
+const UNDEFINED_EPOCH = -1;
+const UNDEFINED_OFFSET = -1;
+
+export interface PartitionOptions {
+  readonly log: Log;
+  readonly kernels: Kernels;
+  readonly clock: Clock;
+  readonly config: LogConfig;
+  readonly leaderEpoch: number;
+}
+
+export class Partition {
+  readonly log: Log;
+  readonly #kernels: Kernels;
+  readonly #clock: Clock;
+  readonly #leaderEpoch: number;
+  #config: LogConfig;
+  #state: PartitionState | undefined;
+
+  constructor(options: PartitionOptions) {
+    this.log = options.log;
+    this.#kernels = options.kernels;
+    this.#clock = options.clock;
+    this.#config = options.config;
+    this.#leaderEpoch = options.leaderEpoch;
+  }
+
+  get config(): LogConfig {
+    return this.#config;
+  }
+
+  /** Where the partition stands. The same object as long as nothing moved. */
+  state(): PartitionState {
+    const { log } = this;
+    const known = this.#state;
+    if (
+      known !== undefined &&
+      known.logEndOffset === log.logEndOffset &&
+      known.logStartOffset === log.logStartOffset &&
+      known.recoveryPoint === log.recoveryPoint &&
+      known.sizeBytes === log.sizeBytes
+    ) {
+      return known;
+    }
+    this.#state = {
+      logStartOffset: log.logStartOffset,
+      lastStableOffset: log.logEndOffset,
+      highWatermark: log.logEndOffset,
+      logEndOffset: log.logEndOffset,
+      recoveryPoint: log.recoveryPoint,
+      sizeBytes: log.sizeBytes,
+    };
+    return this.#state;
+  }
+
+  /** Appends the one record batch at `pointer` of the kernels' memory, stamping it there. */
+  append(pointer: number, length: number): AppendReply {
+    const now = this.#clock.now();
+    const refusal = this.#check(pointer, length, now);
+    if (refusal !== undefined) return this.#refuse(refusal.outcome, { code: 'ERR_BROKER', message: refusal.message });
+    try {
+      return this.#write(pointer, now);
+    } catch (error) {
+      if (!(error instanceof LogFault)) throw error;
+      return this.#refuse('storage-error', error.toRecord());
+    }
+  }
+
+  read(read: PartitionRead, maxBytes: number, minOneBatch: boolean): ReadReply {
+    const fence = this.#fence(read.currentLeaderEpoch);
+    if (fence !== undefined) return this.#noRecords(fence);
+    const state = this.state();
+    const offsetEnd = end(state, read.end);
+    if (read.offset < state.logStartOffset || read.offset > offsetEnd) return this.#noRecords('offset-out-of-range');
+    const diverging = this.#divergence(read);
+    if (diverging !== undefined) {
+      return { outcome: 'ok', records: NO_RECORDS, state, divergingEpoch: diverging };
+    }
+    try {
+      const records =
+        read.offset === offsetEnd
+          ? NO_RECORDS
+          : this.log.read({ offset: read.offset, maxBytes, minOneBatch, offsetEnd });
+      return { outcome: 'ok', records, state, divergingEpoch: undefined };
+    } catch (error) {
+      if (!(error instanceof LogFault)) throw error;
+      return { ...this.#noRecords(outcomeOf(error)), fault: error.toRecord() };
+    }
+  }
+
+  listOffset(command: ListOffsetCommand): ListOffsetReply {
+    const fence = this.#fence(command.currentLeaderEpoch);
+    if (fence !== undefined) return { outcome: fence, offset: -1, timestamp: -1, leaderEpoch: -1 };
+    try {
+      return { outcome: 'ok', ...this.#findOffset(command) };
+    } catch (error) {
+      if (!(error instanceof LogFault)) throw error;
+      return { outcome: outcomeOf(error), fault: error.toRecord(), offset: -1, timestamp: -1, leaderEpoch: -1 };
+    }
+  }
+
+  epochEnd(command: EpochEndCommand): EpochEndReply {
+    const fence = this.#fence(command.currentLeaderEpoch);
+    if (fence !== undefined) return { outcome: fence, leaderEpoch: UNDEFINED_EPOCH, endOffset: UNDEFINED_OFFSET };
+    return { outcome: 'ok', ...this.log.epochEnd(command.leaderEpoch) };
+  }
+
+  deleteRecords(beforeOffset: number): DeleteRecordsReply {
+    const state = this.state();
+    const offset = beforeOffset === -1 ? state.highWatermark : beforeOffset;
+    if (offset < 0 || offset > state.highWatermark) return { outcome: 'offset-out-of-range', state };
+    try {
+      // An offset below the log start is already gone; Kafka answers it with the log start as it is.
+      if (offset > state.logStartOffset) this.log.deleteRecordsBefore(offset);
+      return { outcome: 'ok', state: this.state() };
+    } catch (error) {
+      if (!(error instanceof LogFault)) throw error;
+      return { outcome: outcomeOf(error), fault: error.toRecord(), state: this.state() };
+    }
+  }
+
+  configure(config: LogConfig): void {
+    this.#config = config;
+    this.log.configure(config);
+  }
+
+  #check(pointer: number, length: number, nowMs: number): Refusal | undefined {
+    if (length > this.#config.maxMessageBytes) {
+      return {
+        outcome: 'message-too-large',
+        message: `the batch has ${length} bytes, max.message.bytes allows ${this.#config.maxMessageBytes}`,
+      };
+    }
+    const status = this.#kernels.validateBatch(pointer, length);
+    if (status !== STATUS_OK) return statusRefusal(status);
+    const { summary } = this.#kernels;
+    if (summary.batchBytes !== length) {
+      return { outcome: 'invalid-record', message: 'a produce request carries exactly one record batch per partition' };
+    }
+    return producerRefusal(summary, this.#config, nowMs);
+  }
+
+  #write(pointer: number, nowMs: number): AppendReply {
+    const kernels = this.#kernels;
+    const { summary } = kernels;
+    const { batchBytes, lastOffsetDelta, offsetDeltaOfMaxTimestamp } = summary;
+    const baseOffset = this.log.logEndOffset;
+    const stamped = this.#config.stampsLogAppendTime;
+    const maxTimestamp = stamped ? nowMs : summary.maxTimestamp;
+    if (stamped) kernels.stampLogAppendTime(pointer, nowMs);
+    kernels.stampBatch(pointer, baseOffset, this.#leaderEpoch);
+    const lastOffset = baseOffset + lastOffsetDelta;
+    this.log.append(kernels.bytes().subarray(pointer, pointer + batchBytes), {
+      baseOffset,
+      lastOffset,
+      maxTimestamp,
+      // With the broker's time all records carry the same one, and Kafka then names the first.
+      offsetOfMaxTimestamp: stamped ? baseOffset : baseOffset + offsetDeltaOfMaxTimestamp,
+      leaderEpoch: this.#leaderEpoch,
+    });
+    return { outcome: 'ok', baseOffset, lastOffset, logAppendTimeMs: stamped ? nowMs : -1, state: this.state() };
+  }
+
+  #findOffset(command: ListOffsetCommand): { offset: number; timestamp: number; leaderEpoch: number } {
+    const state = this.state();
+    const offsetEnd = end(state, command.end);
+    switch (command.timestamp) {
+      case SPECIAL_TIMESTAMPS.latest:
+        return { offset: offsetEnd, timestamp: -1, leaderEpoch: this.#leaderEpoch };
+      case SPECIAL_TIMESTAMPS.earliest:
+      case SPECIAL_TIMESTAMPS.earliestLocal:
+        return { offset: state.logStartOffset, timestamp: -1, leaderEpoch: this.log.epochAt(state.logStartOffset) };
+      case SPECIAL_TIMESTAMPS.latestTiered:
+        return { offset: -1, timestamp: -1, leaderEpoch: -1 };
+      case SPECIAL_TIMESTAMPS.max:
+        return this.log.offsetOfMaxTimestamp(offsetEnd) ?? { offset: -1, timestamp: -1, leaderEpoch: -1 };
+      default:
+        return (
+          this.log.offsetForTimestamp(command.timestamp, offsetEnd) ?? { offset: -1, timestamp: -1, leaderEpoch: -1 }
+        );
+    }
+  }
+
+  #fence(currentLeaderEpoch: number): 'fenced-leader-epoch' | 'unknown-leader-epoch' | undefined {
+    if (currentLeaderEpoch < 0 || currentLeaderEpoch === this.#leaderEpoch) return undefined;
+    return currentLeaderEpoch < this.#leaderEpoch ? 'fenced-leader-epoch' : 'unknown-leader-epoch';
+  }
+
+  #divergence(read: PartitionRead): ReadReply['divergingEpoch'] {
+    if (read.lastFetchedEpoch < 0) return undefined;
+    const known = this.log.epochEnd(read.lastFetchedEpoch);
+    const agrees = known.leaderEpoch === read.lastFetchedEpoch && known.endOffset >= read.offset;
+    return agrees ? undefined : { epoch: known.leaderEpoch, endOffset: known.endOffset };
+  }
+
+  #noRecords(outcome: PartitionOutcome): ReadReply {
+    return { outcome, records: NO_RECORDS, state: this.state(), divergingEpoch: undefined };
+  }
+
+  #refuse(outcome: PartitionOutcome, fault: FaultRecord): AppendReply {
+    return { outcome, fault, baseOffset: -1, lastOffset: -1, logAppendTimeMs: -1, state: this.state() };
+  }
+}
+
+function end(state: PartitionState, which: PartitionRead['end']): number {
+  if (which === 'log-end') return state.logEndOffset;
+  return which === 'last-stable' ? state.lastStableOffset : state.highWatermark;
+}
+
+function outcomeOf(fault: LogFault): PartitionOutcome {
+  if (fault.code === 'ERR_OFFSET_OUT_OF_RANGE') return 'offset-out-of-range';
+  return fault.code === 'ERR_CORRUPT_LOG' ? 'corrupt-log' : 'storage-error';
+}

@@ -1,0 +1,356 @@
+// The PartitionExecutor over a set of slots: chooses the slot of a partition, mirrors every partition's state on the
+// dispatching side, and lets durable appends wait for the flush that covers them.
+
+import { assert, present } from '../core/assert.ts';
+import type { FaultRecord } from '../core/fault.ts';
+import type { Logger } from '../core/logger.ts';
+import type {
+  AppendReply,
+  CloseReply,
+  ConfigureCommand,
+  DeleteRecordsCommand,
+  DeleteRecordsReply,
+  EpochEndCommand,
+  EpochEndReply,
+  FetchCommand,
+  FetchReply,
+  ListOffsetCommand,
+  ListOffsetReply,
+  MaintainReply,
+  OpenCommand,
+  OpenReply,
+  PartitionEvent,
+  PartitionExecutor,
+  PartitionHandle,
+  PartitionState,
+  ReadReply,
+} from './commands.ts';
+import type { SlotThreadFactory } from './group.ts';
+import { LOST_APPEND } from './lost-reply.ts';
+import { Slot } from './slot.ts';
+
+interface DurableWait {
+  readonly reply: AppendReply;
+  readonly settle: (reply: AppendReply) => void;
+}
+
+/** What the dispatching side keeps of one open partition. */
+interface Mirror {
+  /** As it was opened, with the config of the last `configure`. */
+  open: OpenCommand;
+  state: PartitionState;
+  /** Durable appends that are written and wait for their flush, by rising offset. */
+  waits: DurableWait[];
+  /** The flush that failed; nothing is durable any more until the partition is opened again. */
+  flushFault: FaultRecord | undefined;
+}
+
+export interface SlotExecutorOptions {
+  readonly slots: number;
+  readonly startThread: SlotThreadFactory;
+  readonly logger: Logger;
+}
+
+export class SlotExecutor implements PartitionExecutor {
+  readonly #slots: Slot[] = [];
+  readonly #mirrors = new Map<PartitionHandle, Mirror>();
+  readonly #listeners: ((handle: PartitionHandle, state: PartitionState) => void)[] = [];
+  readonly #logger: Logger;
+
+  constructor(options: SlotExecutorOptions) {
+    assert(options.slots >= 1, 'an executor has at least one slot');
+    this.#logger = options.logger;
+    for (let slot = 0; slot < options.slots; slot++) {
+      this.#slots.push(
+        new Slot({
+          startThread: () => options.startThread(slot, (event) => this.#hear(event)),
+          reopenCommand: (handle) => this.#reopenCommand(handle),
+          onReopened: (handle, reply) => this.#reopened(handle, reply),
+          onLost: (cause) => this.#slotLost(slot, cause),
+          logger: options.logger,
+        }),
+      );
+    }
+  }
+
+  async open(command: Omit<OpenCommand, 'kind'>): Promise<OpenReply> {
+    const open: OpenCommand = { kind: 'open', ...command };
+    const reply = await this.#slotOf(open.handle).submit(open);
+    if (reply.state !== undefined) {
+      this.#mirrors.set(open.handle, { open, state: reply.state, waits: [], flushFault: undefined });
+      this.#announce(open.handle, reply.state);
+    }
+    return reply;
+  }
+
+  append(handle: PartitionHandle, records: Uint8Array, durable: boolean): Promise<AppendReply> {
+    return new Promise((resolve) => {
+      this.#slotOf(handle).append(handle, records, {
+        durable,
+        settle: (reply) => this.#appended(handle, { reply, settle: resolve }, durable),
+      });
+    });
+  }
+
+  async fetch(request: Omit<FetchCommand, 'kind'>): Promise<FetchReply> {
+    const [first] = request.reads;
+    if (first === undefined) return { reads: [] };
+    const slot = this.#slotOf(first.handle);
+    if (request.reads.every((read) => this.#slotOf(read.handle) === slot)) {
+      const reply = await slot.submit({ kind: 'fetch', ...request });
+      this.#mirrorReads(request, reply.reads);
+      return reply;
+    }
+    return this.#fetchAcross(request);
+  }
+
+  async listOffset(command: Omit<ListOffsetCommand, 'kind'>): Promise<ListOffsetReply> {
+    return this.#slotOf(command.handle).submit({ kind: 'list-offset', ...command });
+  }
+
+  async epochEnd(command: Omit<EpochEndCommand, 'kind'>): Promise<EpochEndReply> {
+    return this.#slotOf(command.handle).submit({ kind: 'epoch-end', ...command });
+  }
+
+  async deleteRecords(command: Omit<DeleteRecordsCommand, 'kind'>): Promise<DeleteRecordsReply> {
+    const reply = await this.#slotOf(command.handle).submit({ kind: 'delete-records', ...command });
+    this.#mirror(command.handle, reply.state);
+    return reply;
+  }
+
+  async configure(command: Omit<ConfigureCommand, 'kind'>): Promise<CloseReply> {
+    const reply = await this.#slotOf(command.handle).submit({ kind: 'configure', ...command });
+    const mirror = this.#mirrors.get(command.handle);
+    if (mirror !== undefined) mirror.open = { ...mirror.open, config: command.config };
+    return reply;
+  }
+
+  async maintain(): Promise<MaintainReply> {
+    const rounds = await Promise.all(this.#slots.map((slot) => this.#maintainSlot(slot)));
+    return {
+      finished: true,
+      states: rounds.flatMap((round) => round.states),
+      faults: rounds.flatMap((round) => round.faults),
+    };
+  }
+
+  async closePartition(handle: PartitionHandle): Promise<CloseReply> {
+    const reply = await this.#slotOf(handle).submit({ kind: 'close', handle });
+    this.#forget(handle, reply.state);
+    return reply;
+  }
+
+  async remove(handle: PartitionHandle): Promise<CloseReply> {
+    const reply = await this.#slotOf(handle).submit({ kind: 'remove', handle });
+    this.#forget(handle, reply.state);
+    return reply;
+  }
+
+  state(handle: PartitionHandle): PartitionState | undefined {
+    return this.#mirrors.get(handle)?.state;
+  }
+
+  onStateChange(listener: (handle: PartitionHandle, state: PartitionState) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  whenWritable(): Promise<void> | undefined {
+    let waits: Promise<void>[] | undefined;
+    for (const slot of this.#slots) {
+      const wait = slot.whenWritable();
+      if (wait !== undefined) {
+        waits ??= [];
+        waits.push(wait);
+      }
+    }
+    return waits === undefined ? undefined : Promise.all(waits).then(() => undefined);
+  }
+
+  queueLengths(): readonly number[] {
+    return this.#slots.map((slot) => slot.queueLength);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#slots.map((slot) => slot.end()));
+    for (const mirror of this.#mirrors.values()) this.#failWaits(mirror);
+    this.#mirrors.clear();
+  }
+
+  #slotOf(handle: PartitionHandle): Slot {
+    return present(this.#slots[handle % this.#slots.length], 'slot');
+  }
+
+  async #maintainSlot(slot: Slot): Promise<MaintainReply> {
+    const states: MaintainReply['states'][number][] = [];
+    const faults: MaintainReply['faults'][number][] = [];
+    for (;;) {
+      const reply = await slot.submit({ kind: 'maintain' });
+      for (const { handle, state } of reply.states) this.#mirror(handle, state);
+      states.push(...reply.states);
+      faults.push(...reply.faults);
+      if (reply.finished) return { finished: true, states, faults };
+    }
+  }
+
+  /**
+   * A fetch over several slots: each reads with the whole budget at the same time, and what goes beyond it is left out
+   * of the answer again, so that no slot waits for another.
+   */
+  async #fetchAcross(request: Omit<FetchCommand, 'kind'>): Promise<FetchReply> {
+    const indexes = new Map<Slot, number[]>();
+    request.reads.forEach((read, index) => {
+      const slot = this.#slotOf(read.handle);
+      const list = indexes.get(slot);
+      if (list === undefined) indexes.set(slot, [index]);
+      else list.push(index);
+    });
+    const reads = new Array<ReadReply>(request.reads.length);
+    await Promise.all(
+      [...indexes].map(async ([slot, list]) => {
+        const part = list.map((index) => present(request.reads[index], 'read'));
+        const reply = await slot.submit({ kind: 'fetch', ...request, reads: part });
+        list.forEach((index, position) => {
+          reads[index] = present(reply.reads[position], 'read reply');
+        });
+      }),
+    );
+    this.#mirrorReads(request, reads);
+    return { reads: withinBudget(reads, request) };
+  }
+
+  #mirrorReads(request: Omit<FetchCommand, 'kind'>, reads: readonly ReadReply[]): void {
+    for (let index = 0; index < reads.length; index++) {
+      this.#mirror(present(request.reads[index], 'read').handle, present(reads[index], 'read reply').state);
+    }
+  }
+
+  #appended(handle: PartitionHandle, wait: DurableWait, durable: boolean): void {
+    const { reply } = wait;
+    this.#mirror(handle, reply.state);
+    const mirror = this.#mirrors.get(handle);
+    if (!durable || reply.outcome !== 'ok' || mirror === undefined) {
+      wait.settle(reply);
+    } else if (mirror.state.recoveryPoint > reply.lastOffset) {
+      wait.settle({ ...reply, state: mirror.state });
+    } else if (mirror.flushFault !== undefined) {
+      wait.settle(notDurable(reply, mirror.flushFault));
+    } else {
+      mirror.waits.push(wait);
+    }
+  }
+
+  /** Takes a newer state over. Events and replies come by different ways, so an older one must not undo a newer. */
+  #mirror(handle: PartitionHandle, state: PartitionState | undefined): void {
+    const mirror = this.#mirrors.get(handle);
+    if (mirror === undefined || state === undefined) return;
+    const known = mirror.state;
+    if (
+      state.logEndOffset === known.logEndOffset &&
+      state.highWatermark === known.highWatermark &&
+      state.lastStableOffset === known.lastStableOffset &&
+      state.logStartOffset === known.logStartOffset &&
+      state.recoveryPoint <= known.recoveryPoint &&
+      state.sizeBytes === known.sizeBytes
+    ) {
+      return;
+    }
+    mirror.state =
+      state.recoveryPoint >= known.recoveryPoint ? state : { ...state, recoveryPoint: known.recoveryPoint };
+    this.#announce(handle, mirror.state);
+  }
+
+  #announce(handle: PartitionHandle, state: PartitionState): void {
+    for (const listener of this.#listeners) listener(handle, state);
+  }
+
+  #hear(event: PartitionEvent): void {
+    const mirror = this.#mirrors.get(event.handle);
+    if (mirror === undefined) return;
+    if (event.kind === 'flushed') {
+      this.#flushed(event.handle, mirror, event.recoveryPoint);
+      return;
+    }
+    mirror.flushFault = event.fault;
+    this.#logger.error('a flush failed; the partition is read-only', {
+      partition: mirror.open.directory,
+      ...event.fault,
+    });
+    const waits = mirror.waits;
+    mirror.waits = [];
+    for (const { reply, settle } of waits) settle(notDurable(reply, event.fault));
+  }
+
+  #flushed(handle: PartitionHandle, mirror: Mirror, recoveryPoint: number): void {
+    if (recoveryPoint <= mirror.state.recoveryPoint) return;
+    mirror.state = { ...mirror.state, recoveryPoint };
+    let covered = 0;
+    while (covered < mirror.waits.length && present(mirror.waits[covered], 'wait').reply.lastOffset < recoveryPoint) {
+      covered++;
+    }
+    const settled = mirror.waits.splice(0, covered);
+    for (const { reply, settle } of settled) settle({ ...reply, state: mirror.state });
+    this.#announce(handle, mirror.state);
+  }
+
+  #forget(handle: PartitionHandle, last: PartitionState | undefined): void {
+    const mirror = this.#mirrors.get(handle);
+    if (mirror === undefined) return;
+    // Closing flushes: what waited is durable when the close says so.
+    if (last !== undefined) this.#flushed(handle, mirror, last.recoveryPoint);
+    this.#failWaits(mirror);
+    this.#mirrors.delete(handle);
+  }
+
+  #failWaits(mirror: Mirror): void {
+    const waits = mirror.waits;
+    mirror.waits = [];
+    for (const { settle } of waits) settle(LOST_APPEND);
+  }
+
+  #reopenCommand(handle: PartitionHandle): OpenCommand | undefined {
+    const mirror = this.#mirrors.get(handle);
+    if (mirror === undefined) return undefined;
+    const { logStartOffset, recoveryPoint } = mirror.state;
+    return { ...mirror.open, logStartOffset, recoveryPoint, cleanShutdown: false };
+  }
+
+  #slotLost(slot: number, cause: unknown): void {
+    this.#logger.error('a partition owner was lost; its partitions are opened again', { slot, cause: String(cause) });
+    for (const [handle, mirror] of this.#mirrors) {
+      if (handle % this.#slots.length === slot) this.#failWaits(mirror);
+    }
+  }
+
+  #reopened(handle: PartitionHandle, reply: OpenReply): void {
+    const mirror = this.#mirrors.get(handle);
+    if (mirror === undefined) return;
+    if (reply.state === undefined) {
+      this.#logger.error('a partition could not be opened again', {
+        partition: mirror.open.directory,
+        ...reply.fault,
+      });
+      this.#mirrors.delete(handle);
+      return;
+    }
+    mirror.flushFault = undefined;
+    mirror.state = reply.state;
+    this.#announce(handle, reply.state);
+  }
+}
+
+function notDurable(reply: AppendReply, fault: FaultRecord): AppendReply {
+  return { ...reply, outcome: 'storage-error', fault, baseOffset: -1, lastOffset: -1 };
+}
+
+/** Empties the reads that go beyond the budget; the first one with records stays whatever its size (KIP-74). */
+function withinBudget(reads: readonly ReadReply[], request: Omit<FetchCommand, 'kind'>): readonly ReadReply[] {
+  let left = request.maxBytes;
+  let first = request.minOneBatch;
+  return reads.map((read) => {
+    if (read.records.length === 0) return read;
+    if (read.records.length > left && !first) return { ...read, records: read.records.subarray(0, 0) };
+    first = false;
+    left -= read.records.length;
+    return read;
+  });
+}

@@ -1,0 +1,298 @@
+// The dispatching side of one partition-owning thread: collects commands into groups, keeps one group in flight,
+// copies record bytes into the slab, and replaces a thread that was lost. It knows nothing of what the commands mean,
+// but for opening again what a lost thread had open.
+
+import { assert, present } from '../core/assert.ts';
+import type { Logger } from '../core/logger.ts';
+import type {
+  AppendCommand,
+  OpenCommand,
+  OpenReply,
+  PartitionCommand,
+  PartitionHandle,
+  PartitionReplies,
+  PartitionReply,
+} from './commands.ts';
+import type { GroupReply, SlotThread } from './group.ts';
+import { lostReply } from './lost-reply.ts';
+import { SlabPair } from './slab-pair.ts';
+
+/** Partitions opened by one group after a thread was lost: small enough to find one that kills its owner. */
+const REOPEN_GROUP = 256;
+
+interface Submission {
+  readonly command: PartitionCommand;
+  /** Record bytes of an append that has not been copied yet. */
+  readonly records: Uint8Array | undefined;
+  readonly settle: (reply: PartitionReply) => void;
+}
+
+export interface SlotOptions {
+  readonly startThread: () => SlotThread;
+  /** How a partition must be opened again, from its last known state; undefined when it is not open. */
+  readonly reopenCommand: (handle: PartitionHandle) => OpenCommand | undefined;
+  readonly onReopened: (handle: PartitionHandle, reply: OpenReply) => void;
+  /** Called when the thread is lost, before anything is opened again. */
+  readonly onLost: (cause: unknown) => void;
+  readonly logger: Logger;
+}
+
+export class Slot {
+  readonly #options: SlotOptions;
+  readonly #owned = new Set<PartitionHandle>();
+  #thread: SlotThread;
+  #slabs: SlabPair;
+  /** What the next group is made of; its records already lie in the slab. */
+  #filling: Submission[] = [];
+  #inFlight: Submission[] = [];
+  /** What no slab could take yet; everything behind it waits too, so that order holds. */
+  #overflow: Submission[] = [];
+  #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
+  /** The group being filled holds an append that no slab could hold. */
+  #oversized = false;
+  #dispatchDue = false;
+  #running = false;
+  #recovering = false;
+  #ended = false;
+
+  constructor(options: SlotOptions) {
+    this.#options = options;
+    this.#thread = options.startThread();
+    this.#slabs = new SlabPair(this.#thread.slabs);
+  }
+
+  /** Commands waiting and in flight. */
+  get queueLength(): number {
+    return this.#filling.length + this.#inFlight.length + this.#overflow.length;
+  }
+
+  /** Undefined while the slabs take what comes, else resolves when nothing waits for room any more. */
+  whenWritable(): Promise<void> | undefined {
+    if (this.#overflow.length === 0) return undefined;
+    if (this.#writable === undefined) {
+      let resolve = (): void => {};
+      const promise = new Promise<void>((done) => {
+        resolve = done;
+      });
+      this.#writable = { promise, resolve };
+    }
+    return this.#writable.promise;
+  }
+
+  /** Submits a command that carries no record bytes. */
+  submit<K extends Exclude<PartitionCommand['kind'], 'append'>>(
+    command: Extract<PartitionCommand, { kind: K }>,
+  ): Promise<PartitionReplies[K]> {
+    return new Promise((resolve) => {
+      this.#enqueue({ command, records: undefined, settle: resolve as (reply: PartitionReply) => void });
+    });
+  }
+
+  /** Submits an append; `settle` is called once, with its reply. */
+  append(
+    handle: PartitionHandle,
+    records: Uint8Array,
+    options: { readonly durable: boolean; readonly settle: (reply: PartitionReplies['append']) => void },
+  ): void {
+    const command: AppendCommand = {
+      kind: 'append',
+      handle,
+      position: -1,
+      length: records.length,
+      bytes: undefined,
+      durable: options.durable,
+    };
+    this.#enqueue({ command, records, settle: options.settle as (reply: PartitionReply) => void });
+  }
+
+  /** Ends the thread; whatever waits is answered as lost. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await this.#thread.end();
+    this.#settleLost([...this.#inFlight, ...this.#filling, ...this.#overflow]);
+    this.#inFlight = [];
+    this.#filling = [];
+    this.#overflow = [];
+    this.#releaseWriters();
+  }
+
+  #enqueue(submission: Submission): void {
+    if (this.#ended) {
+      submission.settle(lostReply(submission.command));
+      return;
+    }
+    if (this.#overflow.length > 0 || !this.#place(submission)) this.#overflow.push(submission);
+    this.#dispatchSoon();
+  }
+
+  /** Puts a submission into the group being filled; false when its records find no room in the slab. */
+  #place(submission: Submission): boolean {
+    const { command, records } = submission;
+    if (command.kind !== 'append' || records === undefined) {
+      this.#filling.push(submission);
+      return true;
+    }
+    if (records.length > this.#slabs.capacity) {
+      // Too large for a slab: it travels by itself, one per group, so that memory stays bounded.
+      if (this.#oversized && this.#slabs.capacity > 0) return false;
+      this.#oversized = true;
+      this.#filling.push({ ...submission, command: { ...command, bytes: records }, records: undefined });
+      return true;
+    }
+    const position = this.#slabs.copyIn(records);
+    if (position < 0) return false;
+    this.#filling.push({ ...submission, command: { ...command, position }, records: undefined });
+    return true;
+  }
+
+  #dispatchSoon(): void {
+    if (this.#running || this.#recovering || this.#dispatchDue) return;
+    this.#dispatchDue = true;
+    // A microtask later, so that frames which arrived by one read of a socket travel in one group.
+    queueMicrotask(() => {
+      this.#dispatchDue = false;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    if (this.#running || this.#recovering || this.#ended || this.#filling.length === 0) return;
+    this.#running = true;
+    this.#inFlight = this.#filling;
+    this.#filling = [];
+    const slab = this.#slabs.swap();
+    this.#oversized = false;
+    this.#refill();
+    const commands = this.#inFlight.map((submission) => submission.command);
+    this.#thread.run({ slab, commands }).then(
+      (reply) => this.#complete(reply),
+      (cause: unknown) => this.#lost(cause),
+    );
+  }
+
+  /** Moves what waited for room into the slab that has just become free. */
+  #refill(): void {
+    const waiting = this.#overflow;
+    if (waiting.length === 0) return;
+    let taken = 0;
+    while (taken < waiting.length && this.#place(present(waiting[taken], 'waiting submission'))) taken++;
+    this.#overflow = waiting.slice(taken);
+    if (this.#overflow.length === 0) this.#releaseWriters();
+  }
+
+  #complete(reply: GroupReply): void {
+    const finished = this.#inFlight;
+    assert(reply.replies.length === finished.length, 'an owner answers every command of a group');
+    this.#inFlight = [];
+    this.#running = false;
+    this.#dispatch();
+    for (let index = 0; index < finished.length; index++) {
+      const submission = present(finished[index], 'finished submission');
+      const answer = present(reply.replies[index], 'reply');
+      this.#follow(submission.command, answer);
+      submission.settle(answer);
+    }
+  }
+
+  /** Keeps the list of partitions that a new thread would have to open. */
+  #follow(command: PartitionCommand, reply: PartitionReply): void {
+    if (command.kind === 'open' && 'outcome' in reply && reply.outcome === 'ok') this.#owned.add(command.handle);
+    if (command.kind === 'close' || command.kind === 'remove') this.#owned.delete(command.handle);
+  }
+
+  #settleLost(submissions: readonly Submission[]): void {
+    for (const submission of submissions) submission.settle(lostReply(submission.command));
+  }
+
+  #lost(cause: unknown): void {
+    this.#running = false;
+    const lost = this.#inFlight;
+    this.#inFlight = [];
+    if (this.#ended) {
+      this.#settleLost(lost);
+      return;
+    }
+    this.#recovering = true;
+    this.#options.onLost(cause);
+    this.#settleLost(lost);
+    this.#replaceThread().then(
+      () => {
+        this.#recovering = false;
+        this.#dispatch();
+      },
+      (failure: unknown) => {
+        this.#options.logger.error('a partition owner could not be replaced', { cause: String(failure) });
+        void this.end();
+      },
+    );
+  }
+
+  /**
+   * Starts a new thread and opens there what the lost one had open. When opening kills the thread too, the groups are
+   * halved until one partition stands alone as the cause; that one stays closed and the others go on.
+   */
+  async #replaceThread(): Promise<void> {
+    let groupSize = REOPEN_GROUP;
+    for (;;) {
+      await this.#startAgain();
+      const killers = await this.#reopenAll(groupSize);
+      if (killers === undefined) return;
+      const [only] = killers;
+      if (killers.length === 1 && only !== undefined) this.#giveUp(only);
+      else groupSize = Math.ceil(groupSize / 2);
+    }
+  }
+
+  async #startAgain(): Promise<void> {
+    await this.#thread.end();
+    this.#thread = this.#options.startThread();
+    this.#slabs = new SlabPair(this.#thread.slabs);
+    this.#oversized = false;
+    const waiting = [...this.#filling, ...this.#overflow];
+    this.#filling = [];
+    this.#overflow = [];
+    for (const submission of waiting) {
+      // What lay in the slab died with it: the client is told to send it again.
+      if (submission.command.kind === 'append' && submission.records === undefined) this.#settleLost([submission]);
+      else if (this.#overflow.length > 0 || !this.#place(submission)) this.#overflow.push(submission);
+    }
+    if (this.#overflow.length === 0) this.#releaseWriters();
+  }
+
+  /** Opens every owned partition; returns the group that ended the thread, or undefined when all went through. */
+  async #reopenAll(groupSize: number): Promise<readonly OpenCommand[] | undefined> {
+    const commands: OpenCommand[] = [];
+    for (const handle of this.#owned) {
+      const command = this.#options.reopenCommand(handle);
+      if (command !== undefined) commands.push(command);
+    }
+    for (let index = 0; index < commands.length; index += groupSize) {
+      const group = commands.slice(index, index + groupSize);
+      try {
+        const { replies } = await this.#thread.run({ slab: 0, commands: group });
+        group.forEach((command, position) => {
+          this.#options.onReopened(command.handle, replies[position] as OpenReply);
+        });
+      } catch {
+        return group;
+      }
+    }
+    return undefined;
+  }
+
+  #giveUp(command: OpenCommand): void {
+    this.#owned.delete(command.handle);
+    const fault = {
+      code: 'ERR_WORKER_LOST' as const,
+      message: `${command.directory}: opening it again ended its owner, so it stays closed`,
+    };
+    this.#options.logger.error(fault.message);
+    this.#options.onReopened(command.handle, { outcome: 'worker-lost', fault, state: undefined });
+  }
+
+  #releaseWriters(): void {
+    const writable = this.#writable;
+    this.#writable = undefined;
+    writable?.resolve();
+  }
+}
