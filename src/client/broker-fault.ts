@@ -1,0 +1,35 @@
+// Kafka's errors as a caller of the client meets them: a LogFault with code ERR_BROKER that knows its Kafka name.
+
+import { LogFault } from '../core/fault.ts';
+import { errorOf } from '../protocol/errors.ts';
+
+/** A broker's refusal. `error` is Kafka's name for it, for example `UNKNOWN_TOPIC_OR_PARTITION`. */
+export class BrokerFault extends LogFault {
+  readonly error: string;
+  readonly errorCode: number;
+  /** Whether the same request may succeed later (Kafka's own classification). */
+  readonly retriable: boolean;
+
+  /** `about` says what was refused, for example `produce to orders-3`; `detail` is the broker's own sentence, if any. */
+  constructor(errorCode: number, about: string, detail?: string | null) {
+    const error = errorOf(errorCode);
+    const sentence = detail === undefined || detail === null || detail === '' ? error.description : detail;
+    super('ERR_BROKER', `${about}: ${error.name} (${errorCode}): ${sentence}`);
+    this.error = error.name;
+    this.errorCode = errorCode;
+    this.retriable = error.retriable;
+  }
+}
+
+/** Whether trying again may help: retriable Kafka errors, lost connections and timeouts. */
+export function isRetriable(error: unknown): boolean {
+  if (error instanceof BrokerFault) return error.retriable;
+  return error instanceof LogFault && (error.code === 'ERR_CONNECTION' || error.code === 'ERR_TIMEOUT');
+}
+
+/** The error as a fault: anything else that was thrown on the way is a lost connection. */
+export function asFault(error: unknown, about: string): LogFault {
+  if (error instanceof LogFault) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new LogFault('ERR_CONNECTION', `${about}: ${reason}`, error);
+}
