@@ -61,6 +61,8 @@ export function producerRefusal(summary: BatchSummary, config: LogConfig, nowMs:
     };
   }
   if (config.stampsLogAppendTime) return undefined;
+  if (summary.recordsMaxTimestamp !== summary.maxTimestamp)
+    return invalid('the max timestamp is not that of the records');
   if (summary.hasLogAppendTime) return invalid('a producer may not set the timestamp type LogAppendTime');
   return timestampRefusal(summary, config, nowMs);
 }

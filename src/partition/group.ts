@@ -27,5 +27,11 @@ export interface SlotThread {
   end(): Promise<void>;
 }
 
-/** Starts the thread of a slot; `onEvent` hears what it reports without being asked. */
-export type SlotThreadFactory = (slot: number, onEvent: (event: PartitionEvent) => void) => SlotThread;
+/** What a thread tells the dispatching side without being asked. */
+export interface SlotThreadListener {
+  onEvent(event: PartitionEvent): void;
+  /** The thread is gone, whether or not a group was in flight. */
+  onLost(cause: unknown): void;
+}
+
+export type SlotThreadFactory = (slot: number, listener: SlotThreadListener) => SlotThread;

@@ -18,6 +18,6 @@ export function createInlineExecutor(options: InlineExecutorOptions): PartitionE
   return new SlotExecutor({
     slots: 1,
     logger: options.logger,
-    startThread: (_slot, onEvent) => startInlineThread({ ...options, onEvent }),
+    startThread: (_slot, listener) => startInlineThread({ ...options, onEvent: listener.onEvent }),
   });
 }

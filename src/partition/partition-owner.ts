@@ -27,6 +27,7 @@ import { Partition } from './partition.ts';
 
 /** Longest time one `maintain` command holds the thread, in milliseconds; the next one goes on from there. */
 const MAINTAIN_SLICE_MS = 5;
+const NO_OFFSETS = { baseOffset: -1, lastOffset: -1, logAppendTimeMs: -1 } as const;
 const NO_RECORDS = new Uint8Array(0);
 
 export interface PartitionOwnerOptions {
@@ -116,17 +117,25 @@ export class PartitionOwner {
 
   #append(command: AppendCommand, slabPointer: number): AppendReply {
     const owned = this.#owned.get(command.handle);
-    if (owned === undefined) return { ...NOT_OPEN, baseOffset: -1, lastOffset: -1, logAppendTimeMs: -1 };
-    const pointer = command.bytes === undefined ? slabPointer + command.position : this.#copyIn(command.bytes);
-    const reply = owned.partition.append(pointer, command.length);
+    if (owned === undefined) return { ...NOT_OPEN, ...NO_OFFSETS };
+    const reply =
+      command.bytes === undefined
+        ? owned.partition.append(slabPointer + command.position, command.length)
+        : this.#appendCopy(owned.partition, command.bytes);
     if (reply.outcome === 'ok' && (command.durable || this.#reachedFlushMessages(owned))) this.#wantFlush(owned);
     return reply;
   }
 
-  #copyIn(bytes: Uint8Array): number {
-    const pointer = this.#options.kernels.reserve(bytes.length);
-    this.#options.kernels.bytes().set(bytes, pointer);
-    return pointer;
+  #appendCopy(partition: Partition, bytes: Uint8Array): AppendReply {
+    const { kernels } = this.#options;
+    try {
+      const pointer = kernels.reserve(bytes.length);
+      kernels.bytes().set(bytes, pointer);
+      return partition.append(pointer, bytes.length);
+    } catch (error) {
+      // Memory that cannot grow refuses this one batch; the partition goes on.
+      return { ...NO_OFFSETS, outcome: 'storage-error', fault: faultOf(error), state: partition.state() };
+    }
   }
 
   #reachedFlushMessages(owned: Owned): boolean {

@@ -63,7 +63,7 @@ export class SlotExecutor implements PartitionExecutor {
     for (let slot = 0; slot < options.slots; slot++) {
       this.#slots.push(
         new Slot({
-          startThread: () => options.startThread(slot, (event) => this.#hear(event)),
+          startThread: (onLost) => options.startThread(slot, { onEvent: (event) => this.#hear(event), onLost }),
           reopenCommand: (handle) => this.#reopenCommand(handle),
           onReopened: (handle, reply) => this.#reopened(handle, reply),
           onLost: (cause) => this.#slotLost(slot, cause),

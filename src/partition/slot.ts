@@ -28,7 +28,8 @@ interface Submission {
 }
 
 export interface SlotOptions {
-  readonly startThread: () => SlotThread;
+  /** Starts a thread; `onLost` hears of its end when no group was in flight. */
+  readonly startThread: (onLost: (cause: unknown) => void) => SlotThread;
   /** How a partition must be opened again, from its last known state; undefined when it is not open. */
   readonly reopenCommand: (handle: PartitionHandle) => OpenCommand | undefined;
   readonly onReopened: (handle: PartitionHandle, reply: OpenReply) => void;
@@ -57,7 +58,7 @@ export class Slot {
 
   constructor(options: SlotOptions) {
     this.#options = options;
-    this.#thread = options.startThread();
+    this.#thread = this.#startThread();
     this.#slabs = new SlabPair(this.#thread.slabs);
   }
 
@@ -164,9 +165,14 @@ export class Slot {
     this.#oversized = false;
     this.#refill();
     const commands = this.#inFlight.map((submission) => submission.command);
-    this.#thread.run({ slab, commands }).then(
-      (reply) => this.#complete(reply),
-      (cause: unknown) => this.#lost(cause),
+    const thread = this.#thread;
+    thread.run({ slab, commands }).then(
+      (reply) => {
+        if (thread === this.#thread && this.#running) this.#complete(reply);
+      },
+      (cause: unknown) => {
+        if (thread === this.#thread) this.#lost(cause);
+      },
     );
   }
 
@@ -204,7 +210,15 @@ export class Slot {
     for (const submission of submissions) submission.settle(lostReply(submission.command));
   }
 
+  #startThread(): SlotThread {
+    const thread = this.#options.startThread((cause) => {
+      if (thread === this.#thread) this.#lost(cause);
+    });
+    return thread;
+  }
+
   #lost(cause: unknown): void {
+    if (this.#recovering) return;
     this.#running = false;
     const lost = this.#inFlight;
     this.#inFlight = [];
@@ -245,7 +259,7 @@ export class Slot {
 
   async #startAgain(): Promise<void> {
     await this.#thread.end();
-    this.#thread = this.#options.startThread();
+    this.#thread = this.#startThread();
     this.#slabs = new SlabPair(this.#thread.slabs);
     this.#oversized = false;
     const waiting = [...this.#filling, ...this.#overflow];

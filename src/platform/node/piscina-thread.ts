@@ -1,0 +1,105 @@
+// A slot's thread as a Piscina of exactly one worker, which never ends by itself: affinity by construction.
+// Record bytes reach the worker through shared memory, and leave it as transferred buffers.
+
+import { createRequire } from 'node:module';
+import { move, Piscina, transferableSymbol, valueSymbol } from 'piscina';
+import { OPEN_FILES_MAX, REQUEST_BYTES_MAX, SLAB_BYTES } from '../../core/limits.ts';
+import type { PartitionCommand, PartitionEvent, PartitionReply } from '../../partition/commands.ts';
+import type { GroupReply, PartitionGroup, SlotThread, SlotThreadListener } from '../../partition/group.ts';
+import { Kernels } from '../../wasm/kernels.ts';
+
+/** The most that the scratch memory of a slot may grow to: a batch of the largest request, and room beside it. */
+const SCRATCH_BYTES_MAX = 2 * REQUEST_BYTES_MAX;
+
+/** What the worker is started with. */
+export interface PartitionWorkerData {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly slabBytes: number;
+  readonly storeRoot: string;
+  readonly openFilesMax: number;
+}
+
+export interface PiscinaThreadOptions {
+  /** The shared build, compiled once for all slots. */
+  readonly module: WebAssembly.Module;
+  readonly storeRoot: string;
+  readonly listener: SlotThreadListener;
+  /** The worker's entry; tests put one in its place that breaks on purpose. */
+  readonly workerFile?: string | undefined;
+  /** JavaScript heap of the worker, in MiB: beyond it the worker ends and is replaced. */
+  readonly heapMegabytesMax?: number | undefined;
+}
+
+export function startPiscinaThread(options: PiscinaThreadOptions): SlotThread {
+  const memory = Kernels.createSharedMemory({ reservedBytes: 2 * SLAB_BYTES, scratchBytesMax: SCRATCH_BYTES_MAX });
+  const data: PartitionWorkerData = {
+    module: options.module,
+    memory,
+    slabBytes: SLAB_BYTES,
+    storeRoot: options.storeRoot,
+    openFilesMax: OPEN_FILES_MAX,
+  };
+  const pool = new Piscina<PartitionGroup, GroupReply>({
+    filename: options.workerFile ?? createRequire(import.meta.url).resolve('#workers/partition-worker.js'),
+    name: 'execute',
+    minThreads: 1,
+    maxThreads: 1,
+    idleTimeout: Number.POSITIVE_INFINITY,
+    // The worker must stay in its event loop between tasks, because flushes complete there.
+    atomics: 'disabled',
+    recordTiming: false,
+    workerData: data,
+    ...(options.heapMegabytesMax === undefined
+      ? {}
+      : { resourceLimits: { maxOldGenerationSizeMb: options.heapMegabytesMax } }),
+  });
+  pool.on('message', (event: PartitionEvent) => options.listener.onEvent(event));
+  // Piscina rejects the task that was in flight, and says `error` only when there was none.
+  pool.on('error', (cause: unknown) => options.listener.onLost(cause));
+  return {
+    slabs: slabViews(memory),
+    run: (group) => runGroup(pool, group),
+    end: () => pool.destroy(),
+  };
+}
+
+function runGroup(pool: Piscina<PartitionGroup, GroupReply>, group: PartitionGroup): Promise<GroupReply> {
+  if (!group.commands.some(carriesBytes)) return pool.run(group);
+  const transferList: ArrayBuffer[] = [];
+  const commands = group.commands.map((command) => {
+    if (command.kind !== 'append' || command.bytes === undefined) return command;
+    // A view on a socket's buffer cannot be given away: a clone would carry the whole of that buffer along.
+    const bytes = new Uint8Array(command.bytes);
+    transferList.push(bytes.buffer);
+    return { ...command, bytes };
+  });
+  return pool.run({ ...group, commands }, { transferList });
+}
+
+function carriesBytes(command: PartitionCommand): boolean {
+  return command.kind === 'append' && command.bytes !== undefined;
+}
+
+/** Marks the record bytes of a reply as given away to the main thread, so that they are not copied. */
+export function moveReply(reply: GroupReply): GroupReply {
+  const buffers: ArrayBuffer[] = [];
+  for (const one of reply.replies) collectBuffers(one, buffers);
+  if (buffers.length === 0) return reply;
+  return move({ [transferableSymbol]: buffers, [valueSymbol]: reply }) as unknown as GroupReply;
+}
+
+function collectBuffers(reply: PartitionReply, buffers: ArrayBuffer[]): void {
+  if (!('reads' in reply)) return;
+  for (const { records } of reply.reads) {
+    if (records.length > 0 && records.buffer instanceof ArrayBuffer) buffers.push(records.buffer);
+  }
+}
+
+function slabViews(memory: WebAssembly.Memory): [Uint8Array, Uint8Array] {
+  const base = Kernels.heapBase;
+  return [
+    new Uint8Array(memory.buffer, base, SLAB_BYTES),
+    new Uint8Array(memory.buffer, base + SLAB_BYTES, SLAB_BYTES),
+  ];
+}
