@@ -1,0 +1,24 @@
+// What the module exports. Everything takes and returns numbers: pointers into linear memory, byte counts, status codes.
+import { makeTables } from "./crc32c";
+
+export { crc32c } from "./crc32c";
+export { offsetIndexFloor, timeIndexFloor } from "./index-search";
+export {
+  batchBytes,
+  checkStoredBatch,
+  encodeRecords,
+  findBatch,
+  sealBatch,
+  stampBatch,
+  stampLogAppendTime,
+  tabulateRecords,
+  validateBatch,
+  wholeBatchesBytes,
+} from "./record-batch";
+
+/** End of AssemblyScript's own statics; must not be above HEAP_BASE. */
+export function staticsEnd(): usize {
+  return __heap_base;
+}
+
+makeTables();

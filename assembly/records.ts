@@ -1,0 +1,265 @@
+// The records inside of an uncompressed batch: their varints, read with bounds and written. Knows nothing of the
+// batch around them.
+//
+//   length varint | attributes i8 | timestamp delta varlong | offset delta varint | key length varint | key
+//   | value length varint | value | header count varint | { key length, key, value length, value } ...
+//   Varints are zigzag; a length of -1 stands for null (header keys cannot be null).
+import { RECORD_BYTES_MIN } from "./shared/batch-layout";
+import {
+  RECORD_TABLE_HEADERS,
+  RECORD_TABLE_HEADER_COUNT,
+  RECORD_TABLE_KEY,
+  RECORD_TABLE_KEY_BYTES,
+  RECORD_TABLE_OFFSET_DELTA,
+  RECORD_TABLE_STRIDE,
+  RECORD_TABLE_TIMESTAMP,
+  RECORD_TABLE_VALUE,
+  RECORD_TABLE_VALUE_BYTES,
+} from "./shared/record-table-layout";
+import { STATUS_FIELD_RANGE, STATUS_OK, STATUS_RECORD, STATUS_TRAILING_BYTES } from "./shared/status";
+import { isSafe } from "./bytes";
+
+/** A varint together with the pointer behind it: value in the low half, pointer in the high one (0: malformed). */
+type PackedVarint = u64;
+
+// @ts-ignore: decorator
+@inline function pack(raw: u32, after: usize): PackedVarint {
+  return ((<u64>after) << 32) | <u64>((raw >>> 1) ^ -(raw & 1));
+}
+
+// @ts-ignore: decorator
+@inline function valueOf(packed: PackedVarint): i32 {
+  return <i32>packed;
+}
+
+// @ts-ignore: decorator
+@inline function after(packed: PackedVarint): usize {
+  return <usize>(packed >>> 32);
+}
+
+// @ts-ignore: decorator
+@inline function readVarint(pointer: usize, end: usize): PackedVarint {
+  if (pointer < end) {
+    const first = <u32>load<u8>(pointer);
+    if (first < 128) return pack(first, pointer + 1);
+  }
+  return readLongVarint(pointer, end);
+}
+
+/** A varint of up to 5 bytes and 32 bits; 0 where it is longer or crosses `end`. */
+function readLongVarint(pointer: usize, end: usize): PackedVarint {
+  let raw: u32 = 0;
+  for (let shift = 0; shift < 35 && pointer < end; shift += 7) {
+    const byte = <u32>load<u8>(pointer++);
+    raw |= (byte & 127) << shift;
+    if (byte < 128) return shift == 28 && byte > 15 ? 0 : pack(raw, pointer);
+  }
+  return 0;
+}
+
+/** Bytes of the varlong at `pointer`; 0 where it is longer than 10 bytes or 64 bits, or crosses `end`. */
+// @ts-ignore: decorator
+@inline function varlongBytes(pointer: usize, end: usize): usize {
+  let count: usize = 0;
+  while (count < 10 && pointer + count < end) {
+    const byte = load<u8>(pointer + count);
+    ++count;
+    if (byte < 128) return count == 10 && byte > 1 ? 0 : count;
+  }
+  return 0;
+}
+
+// @ts-ignore: decorator
+@inline function varlongValue(pointer: usize, bytes: usize): i64 {
+  let raw: u64 = 0;
+  for (let index: usize = 0; index < bytes; ++index) raw |= (<u64>load<u8>(pointer + index) & 127) << (index * 7);
+  return (raw >>> 1) ^ -(raw & 1);
+}
+
+// @ts-ignore: decorator
+@inline export function writeVarint(pointer: usize, value: i32): usize {
+  let raw = <u32>((value << 1) ^ (value >> 31));
+  while (raw > 127) {
+    store<u8>(pointer++, raw | 128);
+    raw >>>= 7;
+  }
+  store<u8>(pointer, raw);
+  return pointer + 1;
+}
+
+// @ts-ignore: decorator
+@inline export function writeVarlong(pointer: usize, value: i64): usize {
+  let raw = <u64>((value << 1) ^ (value >> 63));
+  while (raw > 127) {
+    store<u8>(pointer++, raw | 128);
+    raw >>>= 7;
+  }
+  store<u8>(pointer, raw);
+  return pointer + 1;
+}
+
+// @ts-ignore: decorator
+@inline export function varintBytes(value: i32): i32 {
+  const raw = <u32>((value << 1) ^ (value >> 31));
+  return (38 - clz<i32>(raw | 1)) / 7;
+}
+
+// @ts-ignore: decorator
+@inline export function varlongSize(value: i64): i32 {
+  const raw = <u64>((value << 1) ^ (value >> 63));
+  return (70 - <i32>clz<i64>(raw | 1)) / 7;
+}
+
+/** The pointer behind `count` headers, or 0 where one leads outside of `end`. */
+function skipHeaders(pointer: usize, end: usize, count: i32): usize {
+  for (let index = 0; index < count; ++index) {
+    const key = readVarint(pointer, end);
+    if (!key || valueOf(key) < 0 || <usize>valueOf(key) > end - after(key)) return 0;
+    pointer = after(key) + <usize>valueOf(key);
+    const value = readVarint(pointer, end);
+    if (!value || valueOf(value) < -1) return 0;
+    const valueBytes = <usize>max<i32>(valueOf(value), 0);
+    if (valueBytes > end - after(value)) return 0;
+    pointer = after(value) + valueBytes;
+  }
+  return pointer;
+}
+
+/** Results of the last {@link scanRecords} that ended with STATUS_OK. */
+export let scannedMaxTimestamp: i64 = 0;
+export let scannedMaxOffsetDelta: i32 = 0;
+export let scannedKeyless: bool = false;
+
+/**
+ * Checks `count` records from `pointer` to `end` byte by byte: bounds of every varint and length, and offset deltas
+ * that rise (`dense`: exactly 0, 1, 2 ...) and stay within `lastOffsetDelta`. With a `table` it writes one entry of
+ * record-table-layout.ts for each, with positions relative to `origin`.
+ */
+export function scanRecords(
+  pointer: usize, end: usize, count: i32, baseTimestamp: i64, lastOffsetDelta: i32, dense: bool, table: usize, origin: usize,
+): i32 {
+  let maxTimestamp: i64 = i64.MIN_VALUE;
+  let maxOffsetDelta = 0;
+  let previousDelta = -1;
+  let keyless = false;
+  for (let index = 0; index < count; ++index) {
+    const length = readVarint(pointer, end);
+    if (!length || valueOf(length) < RECORD_BYTES_MIN - 1 || <usize>valueOf(length) > end - after(length)) return STATUS_RECORD;
+    const recordEnd = after(length) + <usize>valueOf(length);
+    pointer = after(length) + 1;
+
+    const timestampBytes = varlongBytes(pointer, recordEnd);
+    if (!timestampBytes) return STATUS_RECORD;
+    const timestampDelta = varlongValue(pointer, timestampBytes);
+    const timestamp = baseTimestamp + timestampDelta;
+    if (!isSafe(timestampDelta) || !isSafe(timestamp)) return STATUS_FIELD_RANGE;
+
+    const offsetDelta = readVarint(pointer + timestampBytes, recordEnd);
+    if (!offsetDelta) return STATUS_RECORD;
+    const delta = valueOf(offsetDelta);
+    if (delta <= previousDelta || delta > lastOffsetDelta || (dense && delta != index)) return STATUS_RECORD;
+    previousDelta = delta;
+
+    const key = readVarint(after(offsetDelta), recordEnd);
+    if (!key || valueOf(key) < -1) return STATUS_RECORD;
+    const keyBytes = <usize>max<i32>(valueOf(key), 0);
+    if (keyBytes > recordEnd - after(key)) return STATUS_RECORD;
+    keyless = keyless || valueOf(key) < 0;
+
+    const value = readVarint(after(key) + keyBytes, recordEnd);
+    if (!value || valueOf(value) < -1) return STATUS_RECORD;
+    const valueBytes = <usize>max<i32>(valueOf(value), 0);
+    if (valueBytes > recordEnd - after(value)) return STATUS_RECORD;
+
+    const headers = readVarint(after(value) + valueBytes, recordEnd);
+    if (!headers || valueOf(headers) < 0 || <usize>valueOf(headers) > recordEnd - after(headers)) return STATUS_RECORD;
+    if (skipHeaders(after(headers), recordEnd, valueOf(headers)) != recordEnd) return STATUS_RECORD;
+
+    if (timestamp > maxTimestamp) {
+      maxTimestamp = timestamp;
+      maxOffsetDelta = delta;
+    }
+    if (table) {
+      store<f64>(table, <f64>timestamp, RECORD_TABLE_TIMESTAMP);
+      store<i32>(table, delta, RECORD_TABLE_OFFSET_DELTA);
+      store<i32>(table, <i32>(after(key) - origin), RECORD_TABLE_KEY);
+      store<i32>(table, valueOf(key), RECORD_TABLE_KEY_BYTES);
+      store<i32>(table, <i32>(after(value) - origin), RECORD_TABLE_VALUE);
+      store<i32>(table, valueOf(value), RECORD_TABLE_VALUE_BYTES);
+      store<i32>(table, <i32>(after(headers) - origin), RECORD_TABLE_HEADERS);
+      store<i32>(table, valueOf(headers), RECORD_TABLE_HEADER_COUNT);
+      table += RECORD_TABLE_STRIDE;
+    }
+    pointer = recordEnd;
+  }
+  if (pointer != end) return STATUS_TRAILING_BYTES;
+  scannedMaxTimestamp = maxTimestamp;
+  scannedMaxOffsetDelta = maxOffsetDelta;
+  scannedKeyless = keyless;
+  return STATUS_OK;
+}
+
+/** Copies in steps of 16 bytes; what lies up to 15 bytes behind the target is overwritten. */
+// @ts-ignore: decorator
+@inline function copyLoosely(target: usize, source: usize, bytes: usize): void {
+  if (bytes > 512) {
+    memory.copy(target, source, bytes);
+    return;
+  }
+  for (let done: usize = 0; done < bytes; done += 16) v128.store(target + done, v128.load(source + done));
+}
+
+/**
+ * Writes `count` records. `plan` is a stream of 32-bit words as in record-plan-layout.ts; `stage` holds the bytes of
+ * keys, values and headers in the order in which records carry them. Returns the pointer behind the last record.
+ */
+export function writeRecords(target: usize, count: i32, plan: usize, stage: usize): usize {
+  for (let index = 0; index < count; ++index) {
+    const timestampDelta = load<i64>(plan);
+    const keyBytes = load<i32>(plan, 8);
+    const valueBytes = load<i32>(plan, 12);
+    const headerCount = load<i32>(plan, 16);
+    plan += 20;
+
+    let headerBytes = varintBytes(headerCount);
+    for (let header = 0; header < headerCount; ++header) {
+      const headerKeyBytes = load<i32>(plan + (<usize>header << 3));
+      const headerValueBytes = load<i32>(plan + (<usize>header << 3), 4);
+      headerBytes += varintBytes(headerKeyBytes) + headerKeyBytes;
+      headerBytes += varintBytes(headerValueBytes) + max<i32>(headerValueBytes, 0);
+    }
+    const bodyBytes = 1 + varlongSize(timestampDelta) + varintBytes(index)
+      + varintBytes(keyBytes) + max<i32>(keyBytes, 0) + varintBytes(valueBytes) + max<i32>(valueBytes, 0) + headerBytes;
+
+    target = writeVarint(target, bodyBytes);
+    store<u8>(target++, 0);
+    target = writeVarlong(target, timestampDelta);
+    target = writeVarint(target, index);
+    target = writeVarint(target, keyBytes);
+    if (keyBytes > 0) {
+      copyLoosely(target, stage, keyBytes);
+      target += keyBytes;
+      stage += keyBytes;
+    }
+    target = writeVarint(target, valueBytes);
+    if (valueBytes > 0) {
+      copyLoosely(target, stage, valueBytes);
+      target += valueBytes;
+      stage += valueBytes;
+    }
+    target = writeVarint(target, headerCount);
+    for (let header = 0; header < headerCount; ++header) {
+      for (let part = 0; part < 2; ++part) {
+        const bytes = load<i32>(plan);
+        plan += 4;
+        target = writeVarint(target, bytes);
+        if (bytes > 0) {
+          copyLoosely(target, stage, bytes);
+          target += bytes;
+          stage += bytes;
+        }
+      }
+    }
+  }
+  return target;
+}
