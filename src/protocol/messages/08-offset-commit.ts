@@ -1,0 +1,39 @@
+// OffsetCommit (API key 8).
+
+import { api } from '../api.ts';
+import { array, int16, int32, int64, int64Clamped, string, uuid } from '../schema.ts';
+
+export const offsetCommit = api({
+  key: 8,
+  name: 'OffsetCommit',
+  versions: [2, 10],
+  flexibleFrom: 8,
+  request: {
+    groupId: string(),
+    generationIdOrMemberEpoch: int32({ default: -1 }),
+    memberId: string(),
+    groupInstanceId: string({ from: 7, nullableFrom: 7, default: null }),
+    retentionTimeMs: int64Clamped({ to: 4, default: -1, ignorable: true }),
+    topics: array({
+      name: string({ to: 9, ignorable: true }),
+      topicId: uuid({ from: 10, ignorable: true }),
+      partitions: array({
+        partitionIndex: int32(),
+        committedOffset: int64(),
+        committedLeaderEpoch: int32({ from: 6, default: -1, ignorable: true }),
+        committedMetadata: string({ nullableFrom: 0 }),
+      }),
+    }),
+  },
+  response: {
+    throttleTimeMs: int32({ from: 3, ignorable: true }),
+    topics: array({
+      name: string({ to: 9, ignorable: true }),
+      topicId: uuid({ from: 10, ignorable: true }),
+      partitions: array({
+        partitionIndex: int32(),
+        errorCode: int16(),
+      }),
+    }),
+  },
+});

@@ -1,0 +1,31 @@
+// AlterConfigs (API key 33).
+
+import { api } from '../api.ts';
+import { array, boolean, int8, int16, int32, string } from '../schema.ts';
+
+export const alterConfigs = api({
+  key: 33,
+  name: 'AlterConfigs',
+  versions: [0, 2],
+  flexibleFrom: 2,
+  request: {
+    resources: array({
+      resourceType: int8(),
+      resourceName: string(),
+      configs: array({
+        name: string(),
+        value: string({ nullableFrom: 0 }),
+      }),
+    }),
+    validateOnly: boolean(),
+  },
+  response: {
+    throttleTimeMs: int32({ default: 0 }),
+    responses: array({
+      errorCode: int16(),
+      errorMessage: string({ nullableFrom: 0 }),
+      resourceType: int8(),
+      resourceName: string(),
+    }),
+  },
+});
