@@ -12,3 +12,23 @@ export const OPEN_FILES_MAX = 512;
 export const TOPIC_NAME_LENGTH_MAX = 249;
 /** Array elements in one request or response, all arrays together: bounds memory from hostile frames. Consumed by protocol/. */
 export const FRAME_ELEMENTS_MAX = 1_000_000;
+/** Requests of one connection that are handled at the same time; reading pauses beyond. Consumed by net/connection. */
+export const REQUESTS_IN_FLIGHT_MAX = 128;
+/** Request bytes of one connection that are handled at the same time (one larger request goes alone). Consumed by net/. */
+export const REQUEST_BYTES_IN_FLIGHT_MAX = 16 * 1024 * 1024;
+/** Default of queued.max.request.bytes: request bytes of all connections of a listener, whole and partial. net/. */
+export const QUEUED_REQUEST_BYTES_MAX = 256 * 1024 * 1024;
+/** Unsent response bytes of one connection above which its further requests wait. Consumed by net/connection. */
+export const OUTBOUND_BYTES_HIGH = 1024 * 1024;
+/** Longest time that unsent responses may make no progress before the connection is closed. Consumed by net/. */
+export const OUTBOUND_STUCK_MS_MAX = 30_000;
+/** Default of connections.max.idle.ms (Kafka's). Consumed by net/. */
+export const CONNECTION_IDLE_MS_MAX = 600_000;
+/** Default of max.connections: WebSockets that one listener holds. Consumed by the listeners. */
+export const CONNECTIONS_MAX = 20_000;
+/** Largest WebSocket fragment sent, and so the largest single write to a socket. Consumed by the WebSocket listener. */
+export const FRAGMENT_BYTES_MAX = 1024 * 1024;
+/** Default of max.incremental.fetch.session.cache.slots (Kafka's). Consumed by broker/ fetch sessions. */
+export const FETCH_SESSIONS_MAX = 1000;
+/** Largest message of the json subprotocol: parsing is synchronous, so this bounds how long one client holds the thread. */
+export const JSON_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
