@@ -10,14 +10,17 @@ export class BrokerFault extends LogFault {
   /** Whether the same request may succeed later (Kafka's own classification). */
   readonly retriable: boolean;
 
-  /** `about` says what was refused, for example `produce to orders-3`; `detail` is the broker's own sentence, if any. */
-  constructor(errorCode: number, about: string, detail?: string | null) {
+  /**
+   * `about` says what was refused, for example `produce to orders-3`; `detail` is the broker's own sentence, if any.
+   * `retriable` is for where the caller knows better than the table.
+   */
+  constructor(errorCode: number, about: string, detail?: string | null, known?: { readonly retriable: boolean }) {
     const error = errorOf(errorCode);
     const sentence = detail === undefined || detail === null || detail === '' ? error.description : detail;
     super('ERR_BROKER', `${about}: ${error.name} (${errorCode}): ${sentence}`);
     this.error = error.name;
     this.errorCode = errorCode;
-    this.retriable = error.retriable;
+    this.retriable = known?.retriable ?? error.retriable;
   }
 }
 

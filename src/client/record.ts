@@ -1,0 +1,113 @@
+// Records as callers of the client give and get them.
+
+/** A key or a value to send: bytes as they are, text as UTF-8, or null. */
+export type Content = Uint8Array | string | null;
+
+/** Headers to send: an object, or pairs where a name occurs more than once. A list of values repeats its name. */
+export type HeadersInput =
+  | Readonly<Record<string, Content | readonly Content[]>>
+  | readonly (readonly [name: string, value: Content])[];
+
+/** One record to send. */
+export interface RecordInput {
+  /** Records of one key go to one partition, in order. */
+  readonly key?: Content | undefined;
+  /** Null is a tombstone: a compacted topic forgets the key. */
+  readonly value: Content;
+  readonly headers?: HeadersInput | undefined;
+  /** Overrides the choice by key. */
+  readonly partition?: number | undefined;
+  /** Milliseconds since 1970; by default the time of the call. */
+  readonly timestamp?: number | string | undefined;
+}
+
+/** Where an acknowledged record lies. */
+export interface RecordMetadata {
+  readonly topic: string;
+  readonly partition: number;
+  /** -1 with acks=0, where the broker does not tell. */
+  readonly offset: number;
+  /** The record's timestamp: the broker's where the topic has `message.timestamp.type=LogAppendTime`. */
+  readonly timestamp: number;
+}
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface RecordHeader {
+  readonly key: string;
+  readonly value: Uint8Array | null;
+}
+
+/** One header to encode. */
+export type HeaderPair = readonly [name: string, value: Content];
+
+const UTF8_DECODER = new TextDecoder();
+const UTF8_ENCODER = new TextEncoder();
+const NO_HEADERS: readonly HeaderPair[] = [];
+
+/** A record as it came from the log. Key and value are views of the response they came in: copy what is kept long. */
+export class ConsumedRecord implements TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** Milliseconds since 1970; -1 where the record has none. */
+  readonly timestamp: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly RecordHeader[];
+
+  constructor(place: TopicPartition, record: Omit<ConsumedRecord, keyof TopicPartition | 'text' | 'json' | 'keyText'>) {
+    this.topic = place.topic;
+    this.partition = place.partition;
+    this.offset = record.offset;
+    this.timestamp = record.timestamp;
+    this.key = record.key;
+    this.value = record.value;
+    this.headers = record.headers;
+  }
+
+  /** The value as UTF-8 text; '' where it is null. */
+  text(): string {
+    return textOf(this.value);
+  }
+
+  /** The key as UTF-8 text; '' where it is null. */
+  keyText(): string {
+    return textOf(this.key);
+  }
+
+  /** The value parsed as JSON. Throws a SyntaxError where it is not JSON. */
+  json(): unknown {
+    return JSON.parse(this.text());
+  }
+}
+
+function textOf(bytes: Uint8Array | null): string {
+  return bytes === null ? '' : UTF8_DECODER.decode(bytes);
+}
+
+/** The bytes of a key or value; undefined counts as null. */
+export function bytesOf(content: Content | undefined): Uint8Array | null {
+  if (content === undefined || content === null) return null;
+  return typeof content === 'string' ? UTF8_ENCODER.encode(content) : content;
+}
+
+/** Headers as pairs, in their order. */
+export function headerPairs(headers: HeadersInput | undefined): readonly HeaderPair[] {
+  if (headers === undefined) return NO_HEADERS;
+  if (isPairs(headers)) return headers;
+  return Object.entries(headers).flatMap(([name, value]) =>
+    isList(value) ? value.map((each): HeaderPair => [name, each]) : [[name, value] satisfies HeaderPair],
+  );
+}
+
+function isPairs(headers: HeadersInput): headers is readonly HeaderPair[] {
+  return Array.isArray(headers);
+}
+
+function isList(value: Content | readonly Content[]): value is readonly Content[] {
+  return Array.isArray(value);
+}
