@@ -1,0 +1,314 @@
+// One client's connection that speaks Kafka frames: requests in, responses out in the order of the requests, with
+// bounds on everything a client can make the broker hold. It knows frames and the RequestHandler, not the socket.
+//
+// What is bounded: requests in flight, their bytes, fetches in flight (one: their answers are large), unsent response
+// bytes, and time without progress. Beyond a bound the connection stops reading; what was read already waits in a queue
+// no longer than one read of the socket.
+
+import type { ConnectionContext, RequestHandler, ResponseFrame } from '../broker/request-handler.ts';
+import { LogFault } from '../core/fault.ts';
+import type { Logger } from '../core/logger.ts';
+import { CLOSE_CODES, type FrameSink, type FrameTransport } from './frame-transport.ts';
+import type { MemoryHolder, RequestMemory } from './request-memory.ts';
+
+export interface ConnectionLimits {
+  readonly requestsInFlightMax: number;
+  readonly requestBytesInFlightMax: number;
+  readonly outboundBytesHigh: number;
+  readonly outboundStuckMsMax: number;
+  /** connections.max.idle.ms */
+  readonly idleMsMax: number;
+}
+
+export interface ConnectionParts {
+  readonly transport: FrameTransport;
+  readonly handler: RequestHandler;
+  /** `closed` is the signal of `lifetime`. */
+  readonly context: ConnectionContext;
+  /** Aborted by the connection when it ends. */
+  readonly lifetime: AbortController;
+  readonly limits: ConnectionLimits;
+  readonly memory: RequestMemory;
+  readonly logger: Logger;
+}
+
+/** API key of Fetch, the first two bytes of its frames: the one request with a large answer. */
+const FETCH_KEY = 1;
+
+function isFetch(frame: Uint8Array): boolean {
+  return frame[0] === 0 && frame[1] === FETCH_KEY;
+}
+
+/** One request under way. Pooled, so that a request costs no closures. */
+class Exchange {
+  next: Exchange | undefined = undefined;
+  requestBytes = 0;
+  isFetch = false;
+  isSettled = false;
+  response: ResponseFrame | undefined = undefined;
+  fault: unknown = undefined;
+  readonly fulfilled: (response: ResponseFrame | undefined) => void;
+  readonly rejected: (fault: unknown) => void;
+
+  constructor(settled: (exchange: Exchange) => void) {
+    this.fulfilled = (response) => {
+      this.response = response;
+      settled(this);
+    };
+    this.rejected = (fault) => {
+      this.fault = fault ?? new Error('rejected without a reason');
+      settled(this);
+    };
+  }
+}
+
+export class Connection implements FrameSink, MemoryHolder {
+  readonly #transport: FrameTransport;
+  readonly #handler: RequestHandler;
+  readonly #context: ConnectionContext;
+  readonly #lifetime: AbortController;
+  readonly #limits: ConnectionLimits;
+  readonly #memory: RequestMemory;
+  readonly #logger: Logger;
+
+  /** Requests under way in order of arrival; the head is the next to be answered. */
+  #head: Exchange | undefined;
+  #tail: Exchange | undefined;
+  #free: Exchange | undefined;
+  #inFlight = 0;
+  #inFlightBytes = 0;
+  #fetchesInFlight = 0;
+  /** Bytes of responses that wait for an earlier one. */
+  #settledBytes = 0;
+
+  /** Frames read but not handled yet; consumed from `#waitingStart`. */
+  #waiting: Uint8Array[] = [];
+  #waitingStart = 0;
+  #waitingBytes = 0;
+  #isPaused = false;
+  #awaitsHandler = false;
+  #hasEnded = false;
+
+  #framesReceived = 0;
+  #framesAtTick = 0;
+  #activeAtMs = -1;
+  #sentAtTick = 0;
+  #progressAtMs = -1;
+
+  readonly #settled = (exchange: Exchange): void => this.#settle(exchange);
+  readonly #wake = (): void => {
+    this.#awaitsHandler = false;
+    this.#pump();
+  };
+
+  constructor(parts: ConnectionParts) {
+    this.#transport = parts.transport;
+    this.#handler = parts.handler;
+    this.#context = parts.context;
+    this.#lifetime = parts.lifetime;
+    this.#limits = parts.limits;
+    this.#memory = parts.memory;
+    this.#logger = parts.logger;
+    this.#memory.register(this);
+  }
+
+  /** A frame that is not whole, and requests that wait for this client to read its answers. */
+  get parkedBytes(): number {
+    return this.#transport.partialBytes + (this.#hasOutboundRoom() ? 0 : this.#waitingBytes);
+  }
+
+  evict(): void {
+    this.#closeFor(CLOSE_CODES.policyViolation, 'request memory is exhausted');
+    this.#transport.terminate();
+  }
+
+  onRoom(): void {
+    this.#pump();
+  }
+
+  onFrame(frame: Uint8Array): void {
+    if (this.#hasEnded) return;
+    this.#framesReceived += 1;
+    this.#memory.take(frame.byteLength);
+    if (this.#isPaused || !this.#admits(frame)) {
+      this.#waiting.push(frame);
+      this.#waitingBytes += frame.byteLength;
+      this.#pause();
+      return;
+    }
+    this.#start(frame);
+    if (this.#memory.isFull) {
+      this.#memory.waitForRoom(this);
+      this.#pause();
+    }
+  }
+
+  onDrain(): void {
+    if (this.#isPaused) this.#pump();
+  }
+
+  onClose(): void {
+    if (!this.#hasEnded) this.#end();
+  }
+
+  onTick(nowMs: number): void {
+    if (this.#hasEnded) return;
+    if (this.#isStuck(nowMs)) {
+      this.#closeFor(CLOSE_CODES.policyViolation, 'responses are not read');
+      this.#transport.terminate();
+    } else if (this.#isIdle(nowMs)) {
+      this.#closeFor(CLOSE_CODES.goingAway, `idle for ${this.#limits.idleMsMax} ms`);
+    }
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#hasEnded) return;
+    this.#end();
+    this.#transport.close(code, reason);
+  }
+
+  #closeFor(code: number, reason: string): void {
+    this.#logger.warn('connection closed', { connection: this.#context.id, client: this.#context.clientHost, reason });
+    this.close(code, reason);
+  }
+
+  #end(): void {
+    this.#hasEnded = true;
+    this.#memory.forget(this);
+    this.#memory.release(this.#waitingBytes);
+    this.#forgetWaiting();
+    this.#lifetime.abort();
+  }
+
+  #forgetWaiting(): void {
+    this.#waiting = [];
+    this.#waitingStart = 0;
+    this.#waitingBytes = 0;
+  }
+
+  #hasOutboundRoom(): boolean {
+    return this.#settledBytes + this.#transport.bufferedBytes <= this.#limits.outboundBytesHigh;
+  }
+
+  /** Whether this frame may be handled now. Where the handler is the one to wait for, it is waited for. */
+  #admits(frame: Uint8Array): boolean {
+    const limits = this.#limits;
+    if (this.#inFlight > 0) {
+      if (this.#inFlight >= limits.requestsInFlightMax) return false;
+      if (this.#inFlightBytes + frame.byteLength > limits.requestBytesInFlightMax) return false;
+      if (this.#fetchesInFlight > 0 && isFetch(frame)) return false;
+    }
+    if (this.#awaitsHandler || !this.#hasOutboundRoom()) return false;
+    const writable = this.#handler.whenWritable();
+    if (writable === undefined) return true;
+    this.#awaitsHandler = true;
+    writable.then(this.#wake, this.#wake);
+    return false;
+  }
+
+  #start(frame: Uint8Array): void {
+    const exchange = this.#takeExchange();
+    exchange.requestBytes = frame.byteLength;
+    exchange.isFetch = isFetch(frame);
+    this.#inFlight += 1;
+    this.#inFlightBytes += frame.byteLength;
+    if (exchange.isFetch) this.#fetchesInFlight += 1;
+    if (this.#tail === undefined) this.#head = exchange;
+    else this.#tail.next = exchange;
+    this.#tail = exchange;
+    this.#handler.handle(frame, this.#context).then(exchange.fulfilled, exchange.rejected);
+  }
+
+  #takeExchange(): Exchange {
+    const free = this.#free;
+    if (free === undefined) return new Exchange(this.#settled);
+    this.#free = free.next;
+    free.next = undefined;
+    return free;
+  }
+
+  #settle(exchange: Exchange): void {
+    exchange.isSettled = true;
+    this.#memory.release(exchange.requestBytes);
+    this.#settledBytes += exchange.response?.byteLength ?? 0;
+    if (exchange !== this.#head) return;
+    let settled: Exchange | undefined = exchange;
+    while (settled?.isSettled) settled = this.#answer(settled);
+    if (this.#isPaused) this.#pump();
+  }
+
+  /** Sends the head's response, or closes for its fault; returns the next head. */
+  #answer(exchange: Exchange): Exchange | undefined {
+    const next = exchange.next;
+    const { response, fault } = exchange;
+    this.#head = next;
+    if (next === undefined) this.#tail = undefined;
+    this.#inFlight -= 1;
+    this.#inFlightBytes -= exchange.requestBytes;
+    if (exchange.isFetch) this.#fetchesInFlight -= 1;
+    exchange.isSettled = false;
+    exchange.response = undefined;
+    exchange.fault = undefined;
+    exchange.next = this.#free;
+    this.#free = exchange;
+    if (response !== undefined) {
+      this.#settledBytes -= response.byteLength;
+      if (!this.#hasEnded) this.#transport.send(response.chunks, response.byteLength);
+    }
+    if (fault !== undefined && !this.#hasEnded) this.#fail(fault);
+    return next;
+  }
+
+  #fail(fault: unknown): void {
+    if (fault instanceof LogFault && fault.code === 'ERR_MALFORMED_FRAME') {
+      this.#closeFor(CLOSE_CODES.invalidPayload, fault.message);
+      return;
+    }
+    this.#logger.error('request failed', { connection: this.#context.id, error: fault });
+    this.#closeFor(CLOSE_CODES.internalError, 'internal error');
+  }
+
+  /** Handles what waits, as far as the limits allow, and reads on once nothing does. */
+  #pump(): void {
+    while (!this.#hasEnded && this.#waitingStart < this.#waiting.length) {
+      const frame = this.#waiting[this.#waitingStart];
+      if (frame === undefined || !this.#admits(frame)) return;
+      this.#waitingStart += 1;
+      this.#waitingBytes -= frame.byteLength;
+      this.#start(frame);
+    }
+    if (this.#hasEnded || !this.#isPaused) return;
+    this.#forgetWaiting();
+    if (this.#memory.isFull) {
+      this.#memory.waitForRoom(this);
+      return;
+    }
+    this.#isPaused = false;
+    this.#transport.resume();
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#transport.pause();
+  }
+
+  #isStuck(nowMs: number): boolean {
+    const { sentBytes, bufferedBytes } = this.#transport;
+    if (bufferedBytes === 0 || sentBytes !== this.#sentAtTick || this.#progressAtMs < 0) {
+      this.#sentAtTick = sentBytes;
+      this.#progressAtMs = nowMs;
+      return false;
+    }
+    return nowMs - this.#progressAtMs >= this.#limits.outboundStuckMsMax;
+  }
+
+  #isIdle(nowMs: number): boolean {
+    if (this.#inFlight > 0 || this.#framesReceived !== this.#framesAtTick || this.#activeAtMs < 0) {
+      this.#framesAtTick = this.#framesReceived;
+      this.#activeAtMs = nowMs;
+      return false;
+    }
+    return nowMs - this.#activeAtMs >= this.#limits.idleMsMax;
+  }
+}

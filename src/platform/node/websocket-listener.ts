@@ -1,0 +1,230 @@
+// WebSocket upgrades of one HTTP listener: who is let in, which subprotocol, and the set of open connections with all
+// that is done for them once a second. What the connections do with their frames is src/net's.
+
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocket, WebSocketServer } from 'ws';
+import type { ConnectionContext, RequestHandler } from '../../broker/request-handler.ts';
+import {
+  JSON_MESSAGE_BYTES_MAX,
+  OUTBOUND_BYTES_HIGH,
+  OUTBOUND_STUCK_MS_MAX,
+  REQUEST_BYTES_IN_FLIGHT_MAX,
+  REQUESTS_IN_FLIGHT_MAX,
+} from '../../core/limits.ts';
+import type { Logger } from '../../core/logger.ts';
+import { Connection, type ConnectionLimits } from '../../net/connection.ts';
+import { CLOSE_CODES, type FrameSink, type FrameTransport } from '../../net/frame-transport.ts';
+import { type HttpResponse, textResponse, upgradeRequired } from '../../net/http.ts';
+import { parseHost } from '../../net/origin.ts';
+import { RequestMemory } from '../../net/request-memory.ts';
+import { type Subprotocol, selectSubprotocol } from '../../net/subprotocol.ts';
+import { OPCODES } from '../../net/websocket-frame.ts';
+import { Staging, WebSocketTransport } from './websocket-listener-transport.ts';
+
+/** What a session of another language than Kafka frames is made from. */
+export interface SessionParts {
+  readonly transport: FrameTransport;
+  readonly context: ConnectionContext;
+  /** To be aborted by the session when it ends; `context.closed` is its signal. */
+  readonly lifetime: AbortController;
+  readonly limits: ConnectionLimits;
+  readonly memory: RequestMemory;
+  readonly logger: Logger;
+}
+
+export interface WebSocketListenerOptions {
+  readonly handler: RequestHandler;
+  /** Makes the session of a `json` connection. Absent, the subprotocol is refused. */
+  readonly openJson?: ((parts: SessionParts) => FrameSink) | undefined;
+  readonly logger: Logger;
+  /** max.connections: above it upgrades get 503. */
+  readonly connectionsMax: number;
+  /** connections.max.idle.ms */
+  readonly idleMsMax: number;
+  /** socket.request.max.bytes: a larger message closes with 1009. */
+  readonly requestBytesMax: number;
+  /** queued.max.request.bytes */
+  readonly queuedRequestBytesMax: number;
+  /** How long unsent responses may make no progress; given by tests alone. */
+  readonly outboundStuckMsMax?: number | undefined;
+}
+
+const TICK_MS = 1000;
+/** Fragments of one message: with the frame limit it bounds how finely a client may chop one. */
+const FRAGMENTS_MAX = 16_384;
+const CLOSE_HANDSHAKE_MS_MAX = 5000;
+
+/** ws closes for protocol errors with a code alone; a person reading the client's log wants the words too. */
+const REASONS: ReadonlyMap<number, string> = new Map([
+  [CLOSE_CODES.protocolError, 'malformed WebSocket frame'],
+  [CLOSE_CODES.invalidPayload, 'text is not UTF-8'],
+  [CLOSE_CODES.policyViolation, 'too many fragments'],
+  [CLOSE_CODES.messageTooBig, 'message is too large'],
+]);
+
+class ReasonedWebSocket extends WebSocket {
+  override close(code?: number, reason?: string | Buffer): void {
+    super.close(code, reason ?? (code === undefined ? undefined : REASONS.get(code)));
+  }
+}
+
+interface OpenConnection {
+  readonly transport: WebSocketTransport;
+  readonly sink: FrameSink;
+}
+
+export class WebSocketListener {
+  readonly #options: WebSocketListenerOptions;
+  readonly #servers: Readonly<Record<Subprotocol, WebSocketServer>>;
+  readonly #limits: ConnectionLimits;
+  readonly #memory: RequestMemory;
+  readonly #staging = new Staging();
+  readonly #open = new Map<number, OpenConnection>();
+  readonly #timer: NodeJS.Timeout;
+  #nextId = 1;
+  #acceptedCount = 0;
+  #isClosing = false;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(options: WebSocketListenerOptions) {
+    this.#options = options;
+    this.#limits = {
+      requestsInFlightMax: REQUESTS_IN_FLIGHT_MAX,
+      requestBytesInFlightMax: REQUEST_BYTES_IN_FLIGHT_MAX,
+      outboundBytesHigh: OUTBOUND_BYTES_HIGH,
+      outboundStuckMsMax: options.outboundStuckMsMax ?? OUTBOUND_STUCK_MS_MAX,
+      idleMsMax: options.idleMsMax,
+    };
+    this.#memory = new RequestMemory(options.queuedRequestBytesMax);
+    this.#servers = {
+      kafka: makeServer('kafka', options.requestBytesMax),
+      json: makeServer('json', Math.min(options.requestBytesMax, JSON_MESSAGE_BYTES_MAX)),
+    };
+    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
+  }
+
+  /** Connections open now. */
+  get connectionCount(): number {
+    return this.#open.size;
+  }
+
+  /** Connections accepted since the start. */
+  get acceptedCount(): number {
+    return this.#acceptedCount;
+  }
+
+  /** Request bytes held by all connections. */
+  get requestBytesHeld(): number {
+    return this.#memory.used;
+  }
+
+  /** Serves an upgrade that the origin policy let in: opens a connection, or returns why not. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): HttpResponse | undefined {
+    const path = (request.url ?? '/').split('?', 1)[0];
+    if (request.headers.upgrade?.toLowerCase() !== 'websocket') return upgradeRequired();
+    if (path !== '/') return textResponse(404, 'not found: the WebSocket is at /');
+    const subprotocol = selectSubprotocol(request.headers['sec-websocket-protocol']);
+    if (subprotocol === undefined) return textResponse(400, 'unknown subprotocol: use kafka, json, or none for json');
+    if (subprotocol === 'json' && this.#options.openJson === undefined) {
+      return textResponse(400, 'the subprotocol json is not served here: use kafka');
+    }
+    if (this.#isClosing) return textResponse(503, 'the broker is shutting down');
+    if (this.#open.size >= this.#options.connectionsMax) {
+      return textResponse(503, 'too many connections: max.connections is reached', { 'retry-after': '1' });
+    }
+    this.#servers[subprotocol].handleUpgrade(request, socket, head, (webSocket) => {
+      this.#accept({ webSocket, socket, request, subprotocol });
+    });
+    return undefined;
+  }
+
+  /** Closes every connection with 1001, by force after `deadlineMs`; resolves when all have ended. */
+  async close(deadlineMs: number): Promise<void> {
+    this.#isClosing = true;
+    const emptied = new Promise<void>((resolve) => {
+      this.#whenEmpty = resolve;
+    });
+    for (const { sink } of this.#open.values()) sink.close(CLOSE_CODES.goingAway, 'the broker is shutting down');
+    const force = setTimeout(() => {
+      for (const { transport } of this.#open.values()) transport.terminate();
+    }, deadlineMs);
+    if (this.#open.size > 0) await emptied;
+    clearTimeout(force);
+    clearInterval(this.#timer);
+  }
+
+  #accept(upgraded: {
+    readonly webSocket: WebSocket;
+    readonly socket: Duplex;
+    readonly request: IncomingMessage;
+    readonly subprotocol: Subprotocol;
+  }): void {
+    const { webSocket, socket, request, subprotocol } = upgraded;
+    const id = this.#nextId++;
+    this.#acceptedCount += 1;
+    const lifetime = new AbortController();
+    const context = contextOf(id, request, lifetime.signal);
+    const transport = new WebSocketTransport({
+      webSocket,
+      socket,
+      staging: this.#staging,
+      memory: this.#memory,
+      opcode: subprotocol === 'kafka' ? OPCODES.binary : OPCODES.text,
+    });
+    const { handler, openJson, logger } = this.#options;
+    const parts = { transport, context, lifetime, limits: this.#limits, memory: this.#memory, logger };
+    const sink =
+      subprotocol === 'json' && openJson !== undefined ? openJson(parts) : new Connection({ ...parts, handler });
+    this.#open.set(id, { transport, sink });
+    webSocket.on('error', (error) => {
+      logger.warn('connection closed', { connection: id, client: context.clientHost, reason: error.message });
+    });
+    transport.attach(sink);
+    webSocket.on('close', () => this.#forget(id));
+  }
+
+  #forget(id: number): void {
+    this.#open.delete(id);
+    if (this.#open.size === 0) this.#whenEmpty?.();
+  }
+
+  #tick(): void {
+    const nowMs = performance.now();
+    for (const { transport, sink } of this.#open.values()) {
+      const reason = transport.tick(nowMs);
+      if (reason === undefined) sink.onTick(nowMs);
+      else sink.close(CLOSE_CODES.policyViolation, reason);
+    }
+  }
+}
+
+function makeServer(subprotocol: Subprotocol, maxPayload: number): WebSocketServer {
+  const options = {
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload,
+    maxFragments: FRAGMENTS_MAX,
+    // Text is validated for json; a binary connection has none, and its close reasons are not looked at.
+    skipUTF8Validation: subprotocol === 'kafka',
+    closeTimeout: CLOSE_HANDSHAKE_MS_MAX,
+    WebSocket: ReasonedWebSocket,
+    handleProtocols: (offered: Set<string>) => (offered.has(subprotocol) ? subprotocol : false),
+  };
+  return new WebSocketServer(options);
+}
+
+function contextOf(id: number, request: IncomingMessage, closed: AbortSignal): ConnectionContext {
+  const socket: Socket = request.socket;
+  const host = parseHost(request.headers.host);
+  return {
+    id,
+    listener: 'HTTP',
+    clientHost: socket.remoteAddress ?? 'unknown',
+    localHost: host === undefined ? (socket.localAddress ?? 'localhost') : host.name.replace(/^\[|\]$/g, ''),
+    localPort: host === undefined ? (socket.localPort ?? 0) : (host.port ?? 80),
+    closed,
+  };
+}
