@@ -22,7 +22,7 @@ const REOPEN_GROUP = 256;
 
 interface Submission {
   readonly command: PartitionCommand;
-  /** Record bytes of an append that has not been copied yet. */
+  /** Record bytes of an append, unchanged until it is answered: a group that was never sent can be built again. */
   readonly records: Uint8Array | undefined;
   readonly settle: (reply: PartitionReply) => void;
 }
@@ -122,7 +122,8 @@ export class Slot {
       submission.settle(lostReply(submission.command));
       return;
     }
-    if (this.#overflow.length > 0 || !this.#place(submission)) this.#overflow.push(submission);
+    const mustWait = this.#recovering || this.#overflow.length > 0;
+    if (mustWait || !this.#place(submission)) this.#overflow.push(submission);
     this.#dispatchSoon();
   }
 
@@ -137,12 +138,12 @@ export class Slot {
       // Too large for a slab: it travels by itself, one per group, so that memory stays bounded.
       if (this.#oversized && this.#slabs.capacity > 0) return false;
       this.#oversized = true;
-      this.#filling.push({ ...submission, command: { ...command, bytes: records }, records: undefined });
+      this.#filling.push({ ...submission, command: { ...command, bytes: records } });
       return true;
     }
     const position = this.#slabs.copyIn(records);
     if (position < 0) return false;
-    this.#filling.push({ ...submission, command: { ...command, position }, records: undefined });
+    this.#filling.push({ ...submission, command: { ...command, position } });
     return true;
   }
 
@@ -232,6 +233,7 @@ export class Slot {
     this.#replaceThread().then(
       () => {
         this.#recovering = false;
+        this.#refill();
         this.#dispatch();
       },
       (failure: unknown) => {
@@ -262,15 +264,9 @@ export class Slot {
     this.#thread = this.#startThread();
     this.#slabs = new SlabPair(this.#thread.slabs);
     this.#oversized = false;
-    const waiting = [...this.#filling, ...this.#overflow];
+    // What lay in the slab died with it, but it had not been sent: it is placed again when the partitions are open.
+    this.#overflow = [...this.#filling, ...this.#overflow];
     this.#filling = [];
-    this.#overflow = [];
-    for (const submission of waiting) {
-      // What lay in the slab died with it: the client is told to send it again.
-      if (submission.command.kind === 'append' && submission.records === undefined) this.#settleLost([submission]);
-      else if (this.#overflow.length > 0 || !this.#place(submission)) this.#overflow.push(submission);
-    }
-    if (this.#overflow.length === 0) this.#releaseWriters();
   }
 
   /** Opens every owned partition; returns the group that ended the thread, or undefined when all went through. */

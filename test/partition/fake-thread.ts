@@ -1,0 +1,120 @@
+// A slot thread under a test's control: groups wait until the test answers them or lets the thread die.
+
+import type { PartitionCommand, PartitionEvent, PartitionReply, PartitionState } from '../../src/partition/commands.ts';
+import type { GroupReply, PartitionGroup, SlotThread, SlotThreadListener } from '../../src/partition/group.ts';
+
+export function stateAt(logEndOffset: number, recoveryPoint = 0): PartitionState {
+  return {
+    logStartOffset: 0,
+    lastStableOffset: logEndOffset,
+    highWatermark: logEndOffset,
+    logEndOffset,
+    recoveryPoint,
+    sizeBytes: logEndOffset * 100,
+  };
+}
+
+interface Running {
+  readonly group: PartitionGroup;
+  readonly resolve: (reply: GroupReply) => void;
+  readonly reject: (cause: unknown) => void;
+}
+
+/** Answers like an owner whose partitions gain one record per append. */
+export class FakeThread implements SlotThread {
+  readonly slabs: readonly [Uint8Array, Uint8Array];
+  readonly groups: PartitionGroup[] = [];
+  ended = false;
+  readonly #listener: SlotThreadListener;
+  #running: Running | undefined;
+  #arrival: (() => void) | undefined;
+  #ends = new Map<number, number>();
+  /** Handles whose opening kills the thread. */
+  readonly #poison: ReadonlySet<number>;
+
+  constructor(
+    listener: SlotThreadListener,
+    options: { readonly slabBytes?: number; readonly poison?: ReadonlySet<number> } = {},
+  ) {
+    const slabBytes = options.slabBytes ?? 1024;
+    this.slabs = [new Uint8Array(slabBytes), new Uint8Array(slabBytes)];
+    this.#listener = listener;
+    this.#poison = options.poison ?? new Set();
+  }
+
+  run(group: PartitionGroup): Promise<GroupReply> {
+    if (this.#running !== undefined) throw new Error('two groups in flight');
+    this.groups.push(group);
+    return new Promise((resolve, reject) => {
+      this.#running = { group, resolve, reject };
+      this.#arrival?.();
+      // Opening needs no help from the test.
+      if (group.commands.every((command) => command.kind === 'open')) this.answer();
+    });
+  }
+
+  end(): Promise<void> {
+    this.ended = true;
+    return Promise.resolve();
+  }
+
+  /** Resolves when a group is in flight. */
+  async arrived(): Promise<PartitionGroup> {
+    if (this.#running === undefined) {
+      await new Promise<void>((resolve) => {
+        this.#arrival = resolve;
+      });
+      this.#arrival = undefined;
+    }
+    if (this.#running === undefined) throw new Error('no group in flight');
+    return this.#running.group;
+  }
+
+  answer(): void {
+    const running = this.#take();
+    if (running.group.commands.some((command) => command.kind === 'open' && this.#poison.has(command.handle))) {
+      running.reject(new Error('poisoned'));
+      return;
+    }
+    running.resolve({ replies: running.group.commands.map((command) => this.#reply(command)) });
+  }
+
+  answerIfAny(): void {
+    if (this.#running !== undefined) this.answer();
+  }
+
+  /** Dies in the middle of the group in flight. */
+  die(): void {
+    this.#take().reject(new Error('the thread died'));
+  }
+
+  dieIdle(): void {
+    this.#listener.onLost(new Error('the thread died while idle'));
+  }
+
+  say(event: PartitionEvent): void {
+    this.#listener.onEvent(event);
+  }
+
+  #take(): Running {
+    const running = this.#running;
+    if (running === undefined) throw new Error('no group in flight');
+    this.#running = undefined;
+    return running;
+  }
+
+  #reply(command: PartitionCommand): PartitionReply {
+    switch (command.kind) {
+      case 'append': {
+        const baseOffset = this.#ends.get(command.handle) ?? 0;
+        this.#ends.set(command.handle, baseOffset + 1);
+        const state = stateAt(baseOffset + 1);
+        return { outcome: 'ok', baseOffset, lastOffset: baseOffset, logAppendTimeMs: -1, state };
+      }
+      case 'open':
+        return { outcome: 'ok', state: stateAt(command.recoveryPoint, command.recoveryPoint) };
+      default:
+        return { outcome: 'ok', state: stateAt(0) };
+    }
+  }
+}

@@ -1,0 +1,227 @@
+import { expect, test } from 'vitest';
+import type { AppendReply, OpenCommand } from '../../src/partition/commands.ts';
+import { SlotExecutor } from '../../src/partition/slot-executor.ts';
+import { TEST_LOG_CONFIG } from '../support/log-config.ts';
+import { silentLogger } from '../support/silent-logger.ts';
+import { FakeThread } from './fake-thread.ts';
+
+interface Rig {
+  readonly executor: SlotExecutor;
+  /** The thread that serves the slot now. */
+  thread(slot?: number): FakeThread;
+  readonly started: FakeThread[];
+}
+
+function rig(
+  options: { slots?: number; slabBytes?: number; poison?: (start: number) => ReadonlySet<number> } = {},
+): Rig {
+  const current: FakeThread[] = [];
+  const started: FakeThread[] = [];
+  const executor = new SlotExecutor({
+    slots: options.slots ?? 1,
+    logger: silentLogger,
+    startThread: (slot, listener) => {
+      const poison = options.poison?.(started.length) ?? new Set<number>();
+      const thread = new FakeThread(listener, { slabBytes: options.slabBytes ?? 1024, poison });
+      current[slot] = thread;
+      started.push(thread);
+      return thread;
+    },
+  });
+  const thread = (slot = 0): FakeThread => {
+    const found = current[slot];
+    if (found === undefined) throw new Error(`no thread in slot ${slot}`);
+    return found;
+  };
+  return { executor, thread, started };
+}
+
+function openCommand(handle: number): Omit<OpenCommand, 'kind'> {
+  return {
+    handle,
+    directory: `topic-${handle}`,
+    topicId: 'AAAAAAAAAAAAAAAAAAAAAQ',
+    config: TEST_LOG_CONFIG,
+    leaderEpoch: 3,
+    recoveryPoint: 0,
+    logStartOffset: 0,
+    cleanShutdown: true,
+  };
+}
+
+function bytes(length: number, fill = 7): Uint8Array {
+  return new Uint8Array(length).fill(fill);
+}
+
+/** Answers whatever group comes, on whichever thread, until all of `work` is settled. */
+async function serve(thread: () => FakeThread, work: readonly Promise<unknown>[]): Promise<void> {
+  let done = false;
+  const all = Promise.allSettled(work).then(() => {
+    done = true;
+  });
+  while (!done) {
+    thread().answerIfAny();
+    await Promise.race([all, new Promise((resolve) => setImmediate(resolve))]);
+  }
+}
+
+test('what arrives while a group is in flight travels as the next group, in order', async () => {
+  const { executor, thread } = rig();
+  await executor.open(openCommand(0));
+  const first = executor.append(0, bytes(10), false);
+  await thread().arrived();
+  const later = [1, 2, 3].map((fill) => executor.append(0, bytes(10, fill), false));
+  thread().answer();
+  await first;
+  const group = await thread().arrived();
+  expect(group.commands).toHaveLength(3);
+  const positions = group.commands.map((command) => (command.kind === 'append' ? command.position : -1));
+  expect(positions).toEqual([0, 16, 32]);
+  expect(positions.map((position) => thread().slabs[group.slab][position])).toEqual([1, 2, 3]);
+  thread().answer();
+  expect((await Promise.all(later)).map((reply) => reply.baseOffset)).toEqual([1, 2, 3]);
+});
+
+test('the group in flight and the group being filled never share a slab', async () => {
+  const { executor, thread } = rig();
+  await executor.open(openCommand(0));
+  const slabs: number[] = [];
+  let pending: Promise<AppendReply> = executor.append(0, bytes(8), false);
+  for (let round = 0; round < 4; round++) {
+    slabs.push((await thread().arrived()).slab);
+    const next = executor.append(0, bytes(8), false);
+    thread().answer();
+    await pending;
+    pending = next;
+  }
+  for (let index = 1; index < slabs.length; index++) expect(slabs[index]).not.toBe(slabs[index - 1]);
+});
+
+test('a full slab holds writers back until there is room again, and keeps their order', async () => {
+  const { executor, thread } = rig({ slabBytes: 64 });
+  await executor.open(openCommand(0));
+  const replies = [0, 1, 2, 3, 4, 5].map((fill) => executor.append(0, bytes(32, fill), false));
+  const waiting = executor.whenWritable();
+  expect(waiting).toBeInstanceOf(Promise);
+  for (let group = 0; group < 3; group++) {
+    await thread().arrived();
+    thread().answer();
+  }
+  await waiting;
+  expect(executor.whenWritable()).toBeUndefined();
+  expect((await Promise.all(replies)).map((reply) => reply.baseOffset)).toEqual([0, 1, 2, 3, 4, 5]);
+});
+
+test('a batch larger than a slab travels by itself, one in a group, between its neighbours', async () => {
+  const { executor, thread } = rig({ slabBytes: 64 });
+  await executor.open(openCommand(0));
+  const replies = [bytes(8), bytes(500), bytes(700), bytes(8)].map((records) => executor.append(0, records, false));
+  const lengths: number[][] = [];
+  for (let answered = 0; answered < 4; answered += lengths.at(-1)?.length ?? 0) {
+    const group = await thread().arrived();
+    lengths.push(group.commands.map((command) => (command.kind === 'append' ? command.length : -1)));
+    thread().answer();
+  }
+  expect(lengths).toEqual([
+    [8, 500],
+    [700, 8],
+  ]);
+  expect((await Promise.all(replies)).map((reply) => reply.baseOffset)).toEqual([0, 1, 2, 3]);
+});
+
+test('a durable append is answered by the flush that covers it and by no earlier one', async () => {
+  const { executor, thread } = rig();
+  await executor.open(openCommand(0));
+  const settled: string[] = [];
+  const first = executor.append(0, bytes(8), true).then((reply) => settled.push(`first ${reply.outcome}`));
+  const second = executor.append(0, bytes(8), true).then((reply) => settled.push(`second ${reply.outcome}`));
+  const relaxed = executor.append(0, bytes(8), false).then(() => settled.push('relaxed'));
+  await thread().arrived();
+  thread().answer();
+  await relaxed;
+  expect(settled).toEqual(['relaxed']);
+  thread().say({ kind: 'flushed', handle: 0, recoveryPoint: 1 });
+  await first;
+  expect(settled).toEqual(['relaxed', 'first ok']);
+  thread().say({ kind: 'flushed', handle: 0, recoveryPoint: 3 });
+  await second;
+  expect(executor.state(0)?.recoveryPoint).toBe(3);
+});
+
+test('a flush that overtakes the reply of its append still answers it', async () => {
+  const { executor, thread } = rig();
+  await executor.open(openCommand(0));
+  const append = executor.append(0, bytes(8), true);
+  await thread().arrived();
+  thread().say({ kind: 'flushed', handle: 0, recoveryPoint: 1 });
+  thread().answer();
+  expect((await append).outcome).toBe('ok');
+});
+
+test('a flush that failed refuses what waits and what comes later, and is never taken for success', async () => {
+  const { executor, thread } = rig();
+  await executor.open(openCommand(0));
+  const waiting = executor.append(0, bytes(8), true);
+  await thread().arrived();
+  thread().answer();
+  await Promise.resolve();
+  const fault = { code: 'ERR_STORAGE', message: 'fdatasync: EIO' } as const;
+  thread().say({ kind: 'flush-failed', handle: 0, fault });
+  expect(await waiting).toMatchObject({ outcome: 'storage-error', fault, baseOffset: -1 });
+  const later = executor.append(0, bytes(8), true);
+  await thread().arrived();
+  thread().answer();
+  expect((await later).outcome).toBe('storage-error');
+});
+
+test('when the thread dies, what was in flight is answered as lost and the partitions are opened again', async () => {
+  const { executor, thread, started } = rig();
+  await executor.open(openCommand(0));
+  await executor.open(openCommand(1));
+  const durable = executor.append(0, bytes(8), true);
+  await thread().arrived();
+  thread().answer();
+  const lost = executor.append(1, bytes(8), false);
+  await thread().arrived();
+  const filled = executor.append(0, bytes(8), false);
+  const question = executor.epochEnd({ handle: 0, leaderEpoch: 3, currentLeaderEpoch: -1 });
+  thread().die();
+  expect((await lost).outcome).toBe('worker-lost');
+  expect((await durable).outcome).toBe('worker-lost');
+  expect(started[0]?.ended).toBe(true);
+  await serve(thread, [question, filled]);
+  expect((await question).outcome).toBe('ok');
+  expect(await filled).toMatchObject({ outcome: 'ok', baseOffset: 0 });
+  const reopened = started[1]?.groups[0]?.commands ?? [];
+  expect(reopened.map((command) => command.kind)).toEqual(['open', 'open']);
+  expect(reopened.every((command) => command.kind === 'open' && !command.cleanShutdown)).toBe(true);
+});
+
+test('a thread that dies while nothing is in flight is replaced too', async () => {
+  const { executor, thread, started } = rig();
+  await executor.open(openCommand(0));
+  thread().dieIdle();
+  const append = executor.append(0, bytes(8), false);
+  await serve(thread, [append]);
+  expect((await append).outcome).toBe('ok');
+  expect(started).toHaveLength(2);
+});
+
+test('one partition that kills its owner when opened stays closed; all the others come back', async () => {
+  const { executor, thread, started } = rig({ poison: (start) => new Set(start === 0 ? [] : [5]) });
+  for (let handle = 0; handle < 20; handle++) await executor.open(openCommand(handle));
+  const lost = executor.append(0, bytes(8), false);
+  await thread().arrived();
+  thread().die();
+  expect((await lost).outcome).toBe('worker-lost');
+  const question = executor.append(19, bytes(8), false);
+  await serve(thread, [question]);
+  expect((await question).outcome).toBe('ok');
+  expect(executor.state(5)).toBeUndefined();
+  expect(executor.state(4)).toBeDefined();
+  const opened = new Set(
+    thread().groups.flatMap((group) => group.commands.map((command) => 'handle' in command && command.handle)),
+  );
+  expect(opened.has(5)).toBe(false);
+  expect(started.length).toBeLessThan(15);
+});

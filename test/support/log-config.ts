@@ -1,0 +1,19 @@
+import type { LogConfig } from '../../src/storage/log-config.ts';
+
+/** Kafka's defaults, as a partition's log gets them. */
+export const TEST_LOG_CONFIG: LogConfig = {
+  segmentBytes: 1_073_741_824,
+  segmentMs: 604_800_000,
+  segmentIndexBytes: 10_485_760,
+  indexIntervalBytes: 4096,
+  retentionMs: 604_800_000,
+  retentionBytes: -1,
+  deletes: true,
+  maxMessageBytes: 1_048_588,
+  stampsLogAppendTime: false,
+  timestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
+  timestampAfterMaxMs: 3_600_000,
+  flushMessages: Number.MAX_SAFE_INTEGER,
+  flushMs: Number.MAX_SAFE_INTEGER,
+  fileDeleteDelayMs: 60_000,
+};
