@@ -1,0 +1,259 @@
+// Reads record batches (magic 2) for clients: batches of a region, and their records as views over the bytes given. The
+// kernel checks and tabulates; JavaScript objects are made as they are asked for. Knows no topics and no codecs: the
+// caller decompresses.
+import {
+  ATTRIBUTE_COMPRESSION_MASK,
+  ATTRIBUTE_CONTROL,
+  ATTRIBUTE_LOG_APPEND_TIME,
+  ATTRIBUTE_TRANSACTIONAL,
+  BATCH_ATTRIBUTES,
+  BATCH_BASE_OFFSET,
+  BATCH_BASE_SEQUENCE,
+  BATCH_BASE_TIMESTAMP,
+  BATCH_HEADER_BYTES,
+  BATCH_LAST_OFFSET_DELTA,
+  BATCH_LEADER_EPOCH,
+  BATCH_LENGTH,
+  BATCH_LENGTH_OVERHEAD,
+  BATCH_MAGIC,
+  BATCH_MAGIC_VALUE,
+  BATCH_MAX_TIMESTAMP,
+  BATCH_PRODUCER_EPOCH,
+  BATCH_PRODUCER_ID,
+  BATCH_RECORD_COUNT,
+  RECORD_BYTES_MIN,
+} from '../../assembly/shared/batch-layout.ts';
+import {
+  RECORD_TABLE_HEADER_COUNT,
+  RECORD_TABLE_HEADERS,
+  RECORD_TABLE_KEY,
+  RECORD_TABLE_KEY_BYTES,
+  RECORD_TABLE_OFFSET_DELTA,
+  RECORD_TABLE_STRIDE,
+  RECORD_TABLE_TIMESTAMP,
+  RECORD_TABLE_VALUE,
+  RECORD_TABLE_VALUE_BYTES,
+} from '../../assembly/shared/record-table-layout.ts';
+import { STATUS_OK } from '../../assembly/shared/status.ts';
+import { LogFault } from '../core/fault.ts';
+import type { Kernels } from './kernels.ts';
+
+const WORDS = RECORD_TABLE_STRIDE / 4;
+const DOUBLES = RECORD_TABLE_STRIDE / 8;
+
+export interface DecodeOptions {
+  /** Whether every batch's CRC is checked. Default true. */
+  readonly checkCrc?: boolean;
+}
+
+export interface DecodedHeader {
+  readonly key: string;
+  readonly value: Uint8Array | null;
+}
+
+/** Splits regions into batches and batches into records. Reusable; holds nothing between calls. */
+export class RecordBatchDecoder {
+  readonly #kernels: Kernels;
+
+  constructor(kernels: Kernels) {
+    this.#kernels = kernels;
+  }
+
+  /**
+   * The whole batches of a region; a partial batch at its end is left out (a fetch may cut one off). Throws `LogFault`
+   * ERR_CORRUPT_LOG for a wrong length, magic or CRC.
+   */
+  *batches(region: Uint8Array, options: DecodeOptions = {}): Generator<DecodedBatch, void, undefined> {
+    let position = 0;
+    while (region.length - position >= BATCH_LENGTH_OVERHEAD) {
+      const view = new DataView(region.buffer, region.byteOffset + position, region.length - position);
+      const length = view.getInt32(BATCH_LENGTH);
+      if (length < BATCH_HEADER_BYTES - BATCH_LENGTH_OVERHEAD) throw corrupt(position, 'its length is too small');
+      const bytes = length + BATCH_LENGTH_OVERHEAD;
+      if (bytes > view.byteLength) return;
+      if (view.getUint8(BATCH_MAGIC) !== BATCH_MAGIC_VALUE) throw corrupt(position, 'its magic is not 2');
+      const batch = region.subarray(position, position + bytes);
+      if (options.checkCrc !== false) this.#check(batch, position);
+      yield new DecodedBatch(this.#kernels, batch);
+      position += bytes;
+    }
+  }
+
+  #check(batch: Uint8Array, position: number): void {
+    const pointer = this.#kernels.reserve(batch.length);
+    this.#kernels.bytes().set(batch, pointer);
+    const status = this.#kernels.checkStoredBatch(pointer, batch.length);
+    if (status !== STATUS_OK) throw corrupt(position, `its check gave status ${status}`);
+  }
+}
+
+function corrupt(position: number, reason: string): LogFault {
+  return new LogFault('ERR_CORRUPT_LOG', `The record batch at byte ${position} is corrupt: ${reason}`);
+}
+
+/** One batch: its header's fields, and its records on demand. A view: it stays valid as long as the bytes given. */
+export class DecodedBatch {
+  readonly #kernels: Kernels;
+  /** The whole batch. */
+  readonly bytes: Uint8Array;
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly partitionLeaderEpoch: number;
+  readonly attributes: number;
+  readonly baseTimestamp: number;
+  readonly maxTimestamp: number;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
+  readonly recordCount: number;
+
+  constructor(kernels: Kernels, bytes: Uint8Array) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#kernels = kernels;
+    this.bytes = bytes;
+    this.baseOffset = Number(view.getBigInt64(BATCH_BASE_OFFSET));
+    this.lastOffset = this.baseOffset + view.getInt32(BATCH_LAST_OFFSET_DELTA);
+    this.partitionLeaderEpoch = view.getInt32(BATCH_LEADER_EPOCH);
+    this.attributes = view.getUint16(BATCH_ATTRIBUTES);
+    this.baseTimestamp = Number(view.getBigInt64(BATCH_BASE_TIMESTAMP));
+    this.maxTimestamp = Number(view.getBigInt64(BATCH_MAX_TIMESTAMP));
+    this.producerId = Number(view.getBigInt64(BATCH_PRODUCER_ID));
+    this.producerEpoch = view.getInt16(BATCH_PRODUCER_EPOCH);
+    this.baseSequence = view.getInt32(BATCH_BASE_SEQUENCE);
+    this.recordCount = view.getInt32(BATCH_RECORD_COUNT);
+  }
+
+  /** 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd. */
+  get compression(): number {
+    return this.attributes & ATTRIBUTE_COMPRESSION_MASK;
+  }
+  /** Whether the records are commit or abort markers, which are not for applications. */
+  get isControl(): boolean {
+    return (this.attributes & ATTRIBUTE_CONTROL) !== 0;
+  }
+  get isTransactional(): boolean {
+    return (this.attributes & ATTRIBUTE_TRANSACTIONAL) !== 0;
+  }
+  get hasLogAppendTime(): boolean {
+    return (this.attributes & ATTRIBUTE_LOG_APPEND_TIME) !== 0;
+  }
+  /** The records part as it is in the batch, compressed where `compression` is not 0. */
+  get recordsBytes(): Uint8Array {
+    return this.bytes.subarray(BATCH_HEADER_BYTES);
+  }
+
+  /**
+   * The batch's records, in order. For a compressed batch give the decompressed records part. Keys, values and headers
+   * are views over the bytes given. Throws `LogFault` ERR_CORRUPT_LOG where they do not follow the format.
+   */
+  records(decompressed?: Uint8Array): DecodedRecord[] {
+    if (decompressed === undefined && this.compression !== 0) {
+      throw new LogFault(
+        'ERR_UNSUPPORTED',
+        `Records under compression codec ${this.compression} must be decompressed first`,
+      );
+    }
+    const bytes = decompressed ?? this.recordsBytes;
+    const table = this.#tabulate(bytes);
+    const records: DecodedRecord[] = new Array(this.recordCount);
+    for (let index = 0; index < this.recordCount; index++) records[index] = new DecodedRecord(this, table, index);
+    return records;
+  }
+
+  #tabulate(bytes: Uint8Array): RecordTable {
+    const count = this.recordCount;
+    if (count < 0 || count > bytes.length / RECORD_BYTES_MIN) throw this.#corrupt('its record count is out of range');
+    const tableBytes = count * RECORD_TABLE_STRIDE;
+    const table = this.#kernels.reserve(tableBytes + bytes.length);
+    const source = table + tableBytes;
+    this.#kernels.bytes().set(bytes, source);
+    const lastOffsetDelta = this.lastOffset - this.baseOffset;
+    const { exports, memory } = this.#kernels;
+    const status = exports.tabulateRecords(source, bytes.length, count, this.baseTimestamp, lastOffsetDelta, table);
+    if (status !== STATUS_OK) throw this.#corrupt(`its records gave status ${status}`);
+    const entries = new Int32Array(new Int32Array(memory.buffer, table, count * WORDS));
+    return { bytes, words: entries, doubles: new Float64Array(entries.buffer), utf8: new TextDecoder() };
+  }
+
+  #corrupt(reason: string): LogFault {
+    return new LogFault('ERR_CORRUPT_LOG', `The record batch at offset ${this.baseOffset} is corrupt: ${reason}`);
+  }
+}
+
+interface RecordTable {
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  readonly doubles: Float64Array;
+  readonly utf8: TextDecoder;
+}
+
+/** One record. Its parts are made when they are asked for, anew each time. */
+export class DecodedRecord {
+  readonly #batch: DecodedBatch;
+  readonly #table: RecordTable;
+  readonly #index: number;
+
+  constructor(batch: DecodedBatch, table: RecordTable, index: number) {
+    this.#batch = batch;
+    this.#table = table;
+    this.#index = index;
+  }
+
+  #word(byte: number): number {
+    return this.#table.words[this.#index * WORDS + byte / 4] ?? 0;
+  }
+
+  get offset(): number {
+    return this.#batch.baseOffset + this.#word(RECORD_TABLE_OFFSET_DELTA);
+  }
+
+  /** Milliseconds since 1970; the batch's where it carries the log append time. */
+  get timestamp(): number {
+    if (this.#batch.hasLogAppendTime) return this.#batch.maxTimestamp;
+    return this.#table.doubles[this.#index * DOUBLES + RECORD_TABLE_TIMESTAMP / 8] ?? 0;
+  }
+
+  get key(): Uint8Array | null {
+    return this.#slice(this.#word(RECORD_TABLE_KEY), this.#word(RECORD_TABLE_KEY_BYTES));
+  }
+
+  get value(): Uint8Array | null {
+    return this.#slice(this.#word(RECORD_TABLE_VALUE), this.#word(RECORD_TABLE_VALUE_BYTES));
+  }
+
+  get headers(): DecodedHeader[] {
+    const count = this.#word(RECORD_TABLE_HEADER_COUNT);
+    return count === 0 ? [] : readHeaders(this.#table, this.#word(RECORD_TABLE_HEADERS), count);
+  }
+
+  #slice(position: number, length: number): Uint8Array | null {
+    return length < 0 ? null : this.#table.bytes.subarray(position, position + length);
+  }
+}
+
+/** Headers whose bounds the kernel has checked. */
+function readHeaders({ bytes, utf8 }: RecordTable, first: number, count: number): DecodedHeader[] {
+  const headers: DecodedHeader[] = [];
+  let position = first;
+  const length = (): number => {
+    let raw = 0;
+    let shift = 0;
+    let byte = 0;
+    do {
+      byte = bytes[position++] ?? 0;
+      raw |= (byte & 127) << shift;
+      shift += 7;
+    } while (byte > 127);
+    return (raw >>> 1) ^ -(raw & 1);
+  };
+  const part = (size: number): Uint8Array => {
+    position += size;
+    return bytes.subarray(position - size, position);
+  };
+  for (let index = 0; index < count; index++) {
+    const key = utf8.decode(part(length()));
+    const valueBytes = length();
+    headers.push({ key, value: valueBytes < 0 ? null : part(valueBytes) });
+  }
+  return headers;
+}
