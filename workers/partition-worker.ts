@@ -15,7 +15,7 @@ const port = present(parentPort, 'the port to the main thread');
 const owner = createOwner(workerData as PartitionWorkerData);
 
 function createOwner(data: PartitionWorkerData): PartitionOwner {
-  const kernels = Kernels.create(data.module, { sharedMemory: data.memory, reservedBytes: 2 * data.slabBytes });
+  const kernels = Kernels.create(data.module, { memory: data.memory, reservedBytes: 2 * data.slabBytes });
   const first = kernels.reservedPointer;
   return new PartitionOwner({
     store: new NodeStore(data.storeRoot, { openFilesMax: data.openFilesMax }),

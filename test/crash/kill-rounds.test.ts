@@ -1,0 +1,22 @@
+// A slice of the kill rounds; `npm run test:crash` runs 200 of them.
+
+import { expect, test } from 'vitest';
+import { temporaryDirectory } from '../support/broker-process.ts';
+import { runKillRounds } from './kill-rounds.ts';
+
+const rounds = Number(process.env.MILLRACE_KILL_ROUNDS ?? 8);
+const seed = Number(process.env.MILLRACE_KILL_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+test(
+  `${rounds} rounds of SIGKILL under load lose and double nothing`,
+  async () => {
+    console.log(`MILLRACE_KILL_SEED=${seed}`);
+    const directory = temporaryDirectory('kill-rounds');
+    const result = await runKillRounds({ dataDirectory: directory.path, rounds, seed });
+    console.log(`${result.rounds} rounds, ${result.acknowledged} records acknowledged, ${result.stored} stored`);
+    expect(result.violations).toEqual([]);
+    expect(result.acknowledged).toBeGreaterThan(0);
+    directory.remove();
+  },
+  rounds * 10_000 + 60_000,
+);

@@ -1,0 +1,243 @@
+// Rounds of SIGKILL under load: several producers write numbered records and note what was acknowledged; the broker is
+// killed at a random moment and started again on the same directory. At the end every acknowledged record must be where
+// the broker said, no record may be there twice, each producer's records must be in order, and the log must pass its
+// own check. The bare frame client never retries, so a record that is there twice is the broker's doing.
+
+import { readdirSync } from 'node:fs';
+import { NodeStore } from '../../src/platform/node/node-store.ts';
+import { loadWasmModule } from '../../src/platform/node/wasm-modules.ts';
+import { produce } from '../../src/protocol/messages/00-produce.ts';
+import { fetch } from '../../src/protocol/messages/01-fetch.ts';
+import { createTopics } from '../../src/protocol/messages/19-create-topics.ts';
+import { checkLog } from '../../src/storage/log-dump.ts';
+import { Kernels } from '../../src/wasm/kernels.ts';
+import { RecordBatchDecoder } from '../../src/wasm/record-batch-decoder.ts';
+import { RecordBatchEncoder } from '../../src/wasm/record-batch-encoder.ts';
+import { BrokerProcess } from '../support/broker-process.ts';
+import { FrameClient } from '../support/frame-client.ts';
+import { SeededRandom } from '../support/seeded-random.ts';
+
+const TOPIC = 'kill-rounds';
+const PARTITIONS = 3;
+const PRODUCERS = 4;
+const IN_FLIGHT = 8;
+const PRODUCE_VERSION = 9;
+const FETCH_VERSION = 11;
+
+export interface KillRoundsOptions {
+  readonly dataDirectory: string;
+  readonly rounds: number;
+  readonly seed: number;
+  readonly onRound?: (round: number, acknowledged: number) => void;
+}
+
+export interface KillRoundsResult {
+  readonly rounds: number;
+  readonly acknowledged: number;
+  readonly stored: number;
+  /** Anything that must not be, in words. Empty when all is well. */
+  readonly violations: readonly string[];
+}
+
+interface Acknowledged {
+  readonly partition: number;
+  readonly offset: number;
+  readonly text: string;
+}
+
+export async function runKillRounds(options: KillRoundsOptions): Promise<KillRoundsResult> {
+  const run = new KillRounds(options);
+  return run.run();
+}
+
+class KillRounds {
+  readonly #options: KillRoundsOptions;
+  readonly #random: SeededRandom;
+  readonly #kernels = Kernels.create(loadWasmModule('plain'));
+  readonly #decoder = new RecordBatchDecoder(this.#kernels);
+  readonly #acknowledged: Acknowledged[] = [];
+  #sequence = 0;
+
+  constructor(options: KillRoundsOptions) {
+    this.#options = options;
+    this.#random = new SeededRandom(options.seed);
+  }
+
+  async run(): Promise<KillRoundsResult> {
+    const { rounds, onRound } = this.#options;
+    for (let round = 0; round < rounds; round++) {
+      await this.#round(round === 0);
+      onRound?.(round, this.#acknowledged.length);
+    }
+    const broker = await this.#start();
+    const stored = await this.#readAll(broker.url);
+    await broker.stop('SIGTERM');
+    const violations = [...this.#compare(stored), ...this.#checkLogs()];
+    const count = stored.reduce((sum, partition) => sum + partition.size, 0);
+    return { rounds, acknowledged: this.#acknowledged.length, stored: count, violations };
+  }
+
+  #start(): Promise<BrokerProcess> {
+    return BrokerProcess.start({
+      dataDirectory: this.#options.dataDirectory,
+      // Small segments, so that kills fall on rolls too.
+      arguments: ['--set', 'log.segment.bytes=262144', '--set', 'log.flush.offset.checkpoint.interval.ms=200'],
+    });
+  }
+
+  async #round(isFirst: boolean): Promise<void> {
+    const broker = await this.#start();
+    if (isFirst) await createTopic(broker.url);
+    const enough = this.#random.below(400);
+    const before = this.#acknowledged.length;
+    let reached = (): void => {};
+    const killMoment = new Promise<void>((resolve) => {
+      reached = () => {
+        if (this.#acknowledged.length - before >= enough) resolve();
+      };
+    });
+    const producers = Array.from({ length: PRODUCERS }, (_, index) => this.#produce(broker.url, index, reached));
+    reached();
+    await killMoment;
+    await broker.stop('SIGKILL');
+    await Promise.all(producers);
+  }
+
+  /** Keeps several batches in flight until the connection breaks; half of the producers wait for the disk. */
+  async #produce(url: string, producer: number, onAcknowledged: () => void): Promise<void> {
+    let client: FrameClient;
+    try {
+      client = await FrameClient.connect(url);
+    } catch {
+      // The kill came before the connection did.
+      return;
+    }
+    const lanes = Array.from({ length: IN_FLIGHT }, (_, lane) =>
+      this.#lane(client, producer * IN_FLIGHT + lane, onAcknowledged),
+    );
+    await Promise.all(lanes);
+    client.close();
+  }
+
+  async #lane(client: FrameClient, lane: number, onAcknowledged: () => void): Promise<void> {
+    const partition = lane % PARTITIONS;
+    const encoder = new RecordBatchEncoder(this.#kernels);
+    for (;;) {
+      const texts = Array.from(
+        { length: 1 + this.#random.below(20) },
+        () => `${lane} ${this.#sequence++} ${'x'.repeat(this.#random.below(300))}`,
+      );
+      for (const text of texts) {
+        encoder.append({ key: null, value: Buffer.from(text), headers: [], timestamp: Date.now() });
+      }
+      const records = encoder.finish();
+      try {
+        const response = await client.request(produce, PRODUCE_VERSION, {
+          acks: lane % 2 === 0 ? -1 : 1,
+          timeoutMs: 30_000,
+          topicData: [{ name: TOPIC, partitionData: [{ index: partition, records }] }],
+        });
+        const answer = response.responses[0]?.partitionResponses[0];
+        if (answer?.errorCode !== 0) throw new Error(`produce was answered with ${answer?.errorCode}`);
+        const baseOffset = answer.baseOffset;
+        texts.forEach((text, index) => {
+          this.#acknowledged.push({ partition, offset: baseOffset + index, text });
+        });
+        onAcknowledged();
+      } catch (error) {
+        if (error instanceof Error && /connection|WebSocket|ECONN|socket/i.test(error.message)) return;
+        throw error;
+      }
+    }
+  }
+
+  async #readAll(url: string): Promise<Map<number, string>[]> {
+    const client = await FrameClient.connect(url);
+    const partitions: Map<number, string>[] = [];
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      partitions.push(await this.#readPartition(client, partition));
+    }
+    client.close();
+    return partitions;
+  }
+
+  async #readPartition(client: FrameClient, partition: number): Promise<Map<number, string>> {
+    const found = new Map<number, string>();
+    let offset = 0;
+    for (;;) {
+      const response = await client.request(fetch, FETCH_VERSION, {
+        replicaId: -1,
+        maxWaitMs: 0,
+        minBytes: 0,
+        maxBytes: 50_000_000,
+        isolationLevel: 0,
+        topics: [{ topic: TOPIC, partitions: [{ partition, fetchOffset: offset, partitionMaxBytes: 1_048_576 }] }],
+      });
+      const answer = response.responses[0]?.partitions[0];
+      if (answer === undefined || answer.errorCode !== 0)
+        throw new Error(`fetch was answered with ${answer?.errorCode}`);
+      if (answer.highWatermark <= offset) return found;
+      for (const batch of this.#decoder.batches(answer.records ?? new Uint8Array(0))) {
+        for (const record of batch.records()) found.set(record.offset, Buffer.from(record.value ?? []).toString());
+        offset = batch.lastOffset + 1;
+      }
+    }
+  }
+
+  #compare(stored: readonly Map<number, string>[]): string[] {
+    const violations: string[] = [];
+    for (const { partition, offset, text } of this.#acknowledged) {
+      const there = stored[partition]?.get(offset);
+      if (there !== text) {
+        violations.push(
+          `partition ${partition} offset ${offset}: acknowledged "${label(text)}", found "${label(there)}"`,
+        );
+      }
+    }
+    for (const [partition, records] of stored.entries()) violations.push(...orderViolations(records, partition));
+    return violations;
+  }
+
+  #checkLogs(): string[] {
+    const store = new NodeStore(this.#options.dataDirectory);
+    const directories = readdirSync(this.#options.dataDirectory).filter((name) => name.startsWith(`${TOPIC}-`));
+    const problems = directories.flatMap((directory) => checkLog(store, directory, this.#kernels));
+    store.close();
+    return problems.map(String);
+  }
+}
+
+function label(text: string | undefined): string {
+  return text?.slice(0, 24) ?? 'nothing';
+}
+
+/** Offsets without a gap, no record twice, and every lane's numbers rising. */
+function orderViolations(records: ReadonlyMap<number, string>, partition: number): string[] {
+  const violations: string[] = [];
+  const seen = new Set<string>();
+  const lastOfLane = new Map<string, number>();
+  let expected = 0;
+  for (const [offset, text] of records) {
+    const [lane = '', number = ''] = text.split(' ', 2);
+    if (offset !== expected) violations.push(`partition ${partition}: offset ${offset} where ${expected} was due`);
+    if (seen.has(number)) violations.push(`partition ${partition}: record ${number} is there twice`);
+    if ((lastOfLane.get(lane) ?? -1) >= Number(number))
+      violations.push(`partition ${partition}: record ${number} is out of order`);
+    seen.add(number);
+    lastOfLane.set(lane, Number(number));
+    expected = offset + 1;
+  }
+  return violations;
+}
+
+async function createTopic(url: string): Promise<void> {
+  const client = await FrameClient.connect(url);
+  const response = await client.request(createTopics, 5, {
+    topics: [{ name: TOPIC, numPartitions: PARTITIONS, replicationFactor: 1, assignments: [], configs: [] }],
+    timeoutMs: 10_000,
+    validateOnly: false,
+  });
+  client.close();
+  const code = response.topics[0]?.errorCode;
+  if (code !== 0) throw new Error(`creating the topic was answered with ${code}`);
+}
