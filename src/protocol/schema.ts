@@ -501,6 +501,7 @@ export function structCodec(fields: Fields, context: CodecContext): Codec {
       return value;
     },
     write(writer, value) {
+      if (value === null) checkNull(false);
       assert(isRecord(value), 'a struct is an object');
       for (const column of absent) refuse(column, value[column.name], context.version);
       for (const column of inline) writeColumn(writer, column, value[column.name]);
