@@ -9,15 +9,13 @@ import type { ConnectionContext, RequestHandler, ResponseFrame } from '../broker
 import { LogFault } from '../core/fault.ts';
 import type { Logger } from '../core/logger.ts';
 import { CLOSE_CODES, type FrameSink, type FrameTransport } from './frame-transport.ts';
+import { Liveness, type LivenessLimits } from './liveness.ts';
 import type { MemoryHolder, RequestMemory } from './request-memory.ts';
 
-export interface ConnectionLimits {
+export interface ConnectionLimits extends LivenessLimits {
   readonly requestsInFlightMax: number;
   readonly requestBytesInFlightMax: number;
   readonly outboundBytesHigh: number;
-  readonly outboundStuckMsMax: number;
-  /** connections.max.idle.ms */
-  readonly idleMsMax: number;
 }
 
 export interface ConnectionParts {
@@ -90,10 +88,7 @@ export class Connection implements FrameSink, MemoryHolder {
   #hasEnded = false;
 
   #framesReceived = 0;
-  #framesAtTick = 0;
-  #activeAtMs = -1;
-  #sentAtTick = 0;
-  #progressAtMs = -1;
+  readonly #liveness: Liveness;
 
   readonly #settled = (exchange: Exchange): void => this.#settle(exchange);
   readonly #wake = (): void => {
@@ -109,6 +104,7 @@ export class Connection implements FrameSink, MemoryHolder {
     this.#limits = parts.limits;
     this.#memory = parts.memory;
     this.#logger = parts.logger;
+    this.#liveness = new Liveness(parts.limits);
     this.#memory.register(this);
   }
 
@@ -153,11 +149,15 @@ export class Connection implements FrameSink, MemoryHolder {
 
   onTick(nowMs: number): void {
     if (this.#hasEnded) return;
-    if (this.#isStuck(nowMs)) {
+    const { bufferedBytes, sentBytes } = this.#transport;
+    const isBusy = this.#inFlight > 0;
+    const view = { bufferedBytes, sentBytes, isBusy, messagesReceived: this.#framesReceived };
+    const verdict = this.#liveness.check(nowMs, view);
+    if (verdict === 'stuck') {
       this.#closeFor(CLOSE_CODES.policyViolation, 'responses are not read');
       this.#transport.terminate();
-    } else if (this.#isIdle(nowMs)) {
-      this.#closeFor(CLOSE_CODES.goingAway, `idle for ${this.#limits.idleMsMax} ms`);
+    } else if (verdict === 'idle') {
+      this.close(CLOSE_CODES.goingAway, `idle for ${this.#limits.idleMsMax} ms`);
     }
   }
 
@@ -291,24 +291,5 @@ export class Connection implements FrameSink, MemoryHolder {
     if (this.#isPaused) return;
     this.#isPaused = true;
     this.#transport.pause();
-  }
-
-  #isStuck(nowMs: number): boolean {
-    const { sentBytes, bufferedBytes } = this.#transport;
-    if (bufferedBytes === 0 || sentBytes !== this.#sentAtTick || this.#progressAtMs < 0) {
-      this.#sentAtTick = sentBytes;
-      this.#progressAtMs = nowMs;
-      return false;
-    }
-    return nowMs - this.#progressAtMs >= this.#limits.outboundStuckMsMax;
-  }
-
-  #isIdle(nowMs: number): boolean {
-    if (this.#inFlight > 0 || this.#framesReceived !== this.#framesAtTick || this.#activeAtMs < 0) {
-      this.#framesAtTick = this.#framesReceived;
-      this.#activeAtMs = nowMs;
-      return false;
-    }
-    return nowMs - this.#activeAtMs >= this.#limits.idleMsMax;
   }
 }
