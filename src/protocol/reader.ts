@@ -155,7 +155,7 @@ export class Reader {
     return this.bytes.subarray(at, at + length);
   }
 
-  /** Checks the length of an array whose elements take `elementBytesMin` bytes or more each; the count is bounded too. */
+  /** Checks the length of an array whose elements take at least `elementBytesMin` bytes each. */
   elements(length: number, elementBytesMin: number): number {
     if (length < 0) throw new FrameFault('null where null is not allowed');
     if (length * elementBytesMin > this.remaining) {

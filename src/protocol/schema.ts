@@ -420,7 +420,7 @@ export function defaultsOf(fields: Fields): Record<string, unknown> {
 
 /** The value of a field that is not given, or not carried. */
 export function defaultOf({ type, options }: AnyField): unknown {
-  return options.default === undefined ? type.zero : options.default;
+  return options.default === undefined || Array.isArray(options.default) ? type.zero : options.default;
 }
 
 function isDefault(each: AnyField, value: unknown): boolean {

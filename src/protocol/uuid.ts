@@ -1,5 +1,5 @@
-// Kafka's 16-byte ids (topic ids, directory ids, group member ids) in their text form: 22 characters of unpadded
-// base64url, the form of Kafka's tools and of `partition.metadata`. A string is cheap to compare and to use as a map key.
+// Kafka's 16-byte ids (topic ids, directory ids) in their text form: 22 characters of unpadded base64url, as Kafka's
+// tools and `partition.metadata` have it. A string is cheap to compare and to use as a map key.
 
 import { assert } from '../core/assert.ts';
 
@@ -31,7 +31,9 @@ function sextetTable(): Uint8Array {
 /** The id in the 16 bytes at `position`, which must lie inside `bytes`. */
 export function uuidFromBytes(bytes: Uint8Array, position = 0): Uuid {
   assert(position >= 0 && position + UUID_BYTES <= bytes.length, 'a uuid is 16 bytes');
-  return `${quad(bytes, position)}${quad(bytes, position + 3)}${quad(bytes, position + 6)}${quad(bytes, position + 9)}${quad(bytes, position + 12)}${last(bytes[position + 15] ?? 0)}` as Uuid;
+  let text = '';
+  for (let at = position; at < position + UUID_BYTES - 1; at += 3) text += quad(bytes, at);
+  return (text + last(bytes[position + UUID_BYTES - 1] ?? 0)) as Uuid;
 }
 
 function quad(bytes: Uint8Array, position: number): string {

@@ -1,4 +1,7 @@
-// Produce (API key 0).
+// Produce (API key 0). The client sends record batches, a response says where each went. acks=0 has no response.
+// Version 3 is the first with record batches (magic 2) and the transactional id; 7 allows zstd (KIP-110); 8 tells
+// which records were refused (KIP-467); 10 names the new leader (KIP-951); within a transaction, 12 needs transaction
+// version 2 and adds the partitions by itself (KIP-890); 13 names topics by id (KIP-516).
 
 import { api } from '../api.ts';
 import { array, int16, int32, int64, records, string, struct, uuid } from '../schema.ts';

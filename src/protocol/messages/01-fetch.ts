@@ -1,4 +1,8 @@
-// Fetch (API key 1).
+// Fetch (API key 1). The client asks for records from offsets on, and may leave out what has not changed (fetch
+// sessions, KIP-227). Version 4 brings transactions (KIP-98); 7 sessions; 9 the leader epoch (KIP-320); 11 the rack
+// (KIP-392); 12 the epoch last fetched (KIP-595); 13 names topics by id (KIP-516); 15 moves the replica's id to
+// replicaState (KIP-903); 16 names new leaders (KIP-951); 17 the directory id (KIP-853); 18 the follower's high
+// watermark (KIP-1166).
 
 import { api } from '../api.ts';
 import { array, int8, int16, int32, int64, int64Clamped, records, string, struct, uuid } from '../schema.ts';

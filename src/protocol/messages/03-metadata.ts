@@ -1,4 +1,6 @@
-// Metadata (API key 3).
+// Metadata (API key 3). Brokers, topics and who leads their partitions. In version 0 no topics means all of them; from
+// 1 on null does. Version 4 lets the client forbid auto-creation; 7 brings the leader epoch; 8 authorized operations
+// (KIP-430); 10 topic ids, which may be asked for from 12 on (KIP-516); 13 an error for the whole response (KIP-1102).
 
 import { api } from '../api.ts';
 import { array, boolean, int16, int32, string, uuid } from '../schema.ts';

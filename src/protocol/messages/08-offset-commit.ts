@@ -1,4 +1,6 @@
-// OffsetCommit (API key 8).
+// OffsetCommit (API key 8). A group's members, or a client outside any group, commit offsets. Versions up to 4 may say
+// how long to keep them; 6 adds the leader epoch (KIP-320); 7 static members (KIP-345); 9 serves the groups of
+// KIP-848; 10 names topics by id (KIP-848).
 
 import { api } from '../api.ts';
 import { array, int16, int32, int64, int64Clamped, string, uuid } from '../schema.ts';

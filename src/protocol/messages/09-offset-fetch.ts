@@ -1,4 +1,6 @@
-// OffsetFetch (API key 9).
+// OffsetFetch (API key 9). Committed offsets of a group. Null topics ask for all of them (version 2). Version 5 adds
+// the leader epoch (KIP-320); 7 waits for open transactions (KIP-447); 8 asks for several groups at once (KIP-709) in
+// `groups`, which takes the place of `groupId` and `topics`; 9 fences members (KIP-848); 10 names topics by id.
 
 import { api } from '../api.ts';
 import { array, boolean, int16, int32, int64, string, uuid } from '../schema.ts';

@@ -1,4 +1,6 @@
-// FindCoordinator (API key 10).
+// FindCoordinator (API key 10). Which broker coordinates a group (key type 0), a transactional id (1, from version 1)
+// or a share group (2). Version 4 asks for several keys at once (KIP-699) in `coordinatorKeys`, which takes the place
+// of `key`.
 
 import { api } from '../api.ts';
 import { array, int8, int16, int32, string } from '../schema.ts';
@@ -27,7 +29,7 @@ export const findCoordinator = api({
         host: string(),
         port: int32(),
         errorCode: int16(),
-        errorMessage: string({ nullableFrom: 4, ignorable: true }),
+        errorMessage: string({ nullableFrom: 4, default: null, ignorable: true }),
       },
       { from: 4 },
     ),

@@ -1,4 +1,7 @@
-// JoinGroup (API key 11).
+// JoinGroup (API key 11). A member joins a classic group and waits until all have.
+// Version 1 adds the rebalance timeout (KIP-62); 4 makes new members join again with the id they are given (KIP-394); 5
+// brings static members (KIP-345); 7 the protocol type (KIP-559); 8 a reason (KIP-800); 9 a leader that need not assign
+// (KIP-814).
 
 import { api } from '../api.ts';
 import { array, boolean, bytes, int16, int32, string } from '../schema.ts';

@@ -1,4 +1,4 @@
-// Heartbeat (API key 12).
+// Heartbeat (API key 12). A member of a classic group says that it is alive. Version 3 brings static members (KIP-345).
 
 import { api } from '../api.ts';
 import { int16, int32, string } from '../schema.ts';

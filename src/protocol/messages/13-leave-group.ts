@@ -1,4 +1,5 @@
-// LeaveGroup (API key 13).
+// LeaveGroup (API key 13). Members leave a classic group: one by `memberId` up to version 2, several in `members` from
+// 3 on (KIP-345). Version 5 adds a reason (KIP-800).
 
 import { api } from '../api.ts';
 import { array, int16, int32, string } from '../schema.ts';

@@ -1,4 +1,5 @@
-// SyncGroup (API key 14).
+// SyncGroup (API key 14). The leader of a classic group hands out assignments; each member gets its own.
+// Version 3 brings static members (KIP-345); 5 the protocol type and name (KIP-559).
 
 import { api } from '../api.ts';
 import { array, bytes, int16, int32, string } from '../schema.ts';

@@ -1,4 +1,5 @@
-// DescribeGroups (API key 15).
+// DescribeGroups (API key 15). State and members of classic groups. Version 3 adds authorized operations (KIP-430); 4
+// static members (KIP-345); 6 tells of absent groups with GROUP_ID_NOT_FOUND (KIP-1043).
 
 import { api } from '../api.ts';
 import { array, boolean, bytes, int16, int32, string } from '../schema.ts';

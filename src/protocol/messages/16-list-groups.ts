@@ -1,4 +1,4 @@
-// ListGroups (API key 16).
+// ListGroups (API key 16). The groups of a broker. Version 4 filters by state (KIP-518), 5 by type (KIP-848).
 
 import { api } from '../api.ts';
 import { array, int16, int32, string } from '../schema.ts';

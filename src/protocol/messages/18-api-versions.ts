@@ -1,4 +1,7 @@
-// ApiVersions (API key 18).
+// ApiVersions (API key 18). Which APIs and versions the broker understands: the first request of a connection. A
+// version that the broker does not know is answered with UNSUPPORTED_VERSION in the form of version 0, and the
+// response header is version 0 at every version (KIP-511). Version 3 adds the client's name and the features
+// (KIP-584); 4 allows features whose lowest version is 0.
 
 import { api } from '../api.ts';
 import { array, boolean, int16, int32, int64, string } from '../schema.ts';

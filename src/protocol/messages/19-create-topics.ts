@@ -1,4 +1,5 @@
-// CreateTopics (API key 19).
+// CreateTopics (API key 19). Creates topics. Version 4 allows the broker's defaults for partitions and replicas (-1,
+// KIP-464); 5 answers with the topic's configs (KIP-525); 7 with its id (KIP-516).
 
 import { api } from '../api.ts';
 import { array, boolean, int8, int16, int32, string, uuid } from '../schema.ts';
@@ -31,7 +32,7 @@ export const createTopics = api({
       name: string(),
       topicId: uuid({ from: 7, ignorable: true }),
       errorCode: int16(),
-      errorMessage: string({ nullableFrom: 0 }),
+      errorMessage: string({ nullableFrom: 0, default: null }),
       topicConfigErrorCode: int16({ from: 5, tag: 0, ignorable: true }),
       numPartitions: int32({ from: 5, default: -1, ignorable: true }),
       replicationFactor: int16({ from: 5, default: -1, ignorable: true }),

@@ -1,4 +1,5 @@
-// DeleteTopics (API key 20).
+// DeleteTopics (API key 20). Deletes topics by name, in `topicNames`, and from version 6 on also by id, in `topics`
+// (KIP-516).
 
 import { api } from '../api.ts';
 import { array, int16, int32, string, uuid } from '../schema.ts';

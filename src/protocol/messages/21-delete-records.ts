@@ -1,4 +1,5 @@
-// DeleteRecords (API key 21).
+// DeleteRecords (API key 21). Moves the start of partitions' logs up, to an offset or (-1) to the high watermark
+// (KIP-107).
 
 import { api } from '../api.ts';
 import { array, int16, int32, int64, string } from '../schema.ts';

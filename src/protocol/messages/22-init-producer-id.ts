@@ -1,4 +1,5 @@
-// InitProducerId (API key 22).
+// InitProducerId (API key 22). A producer asks for its id and epoch, and so fences older producers of the same
+// transactional id. Version 3 lets it keep its id when it recovers (KIP-360); 4 may answer PRODUCER_FENCED (KIP-588).
 
 import { api } from '../api.ts';
 import { int16, int32, int64, string } from '../schema.ts';

@@ -1,4 +1,5 @@
-// OffsetForLeaderEpoch (API key 23).
+// OffsetForLeaderEpoch (API key 23). Where a leader epoch ended, for finding out how far a log agrees with the leader's
+// (KIP-320).
 
 import { api } from '../api.ts';
 import { array, int16, int32, int64, string } from '../schema.ts';

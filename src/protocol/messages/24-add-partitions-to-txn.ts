@@ -1,4 +1,5 @@
-// AddPartitionsToTxn (API key 24).
+// AddPartitionsToTxn (API key 24). Partitions are added to a transaction: one transaction in the `v3AndBelow` fields,
+// and from version 4 on, between brokers, several in `transactions` (KIP-890).
 
 import { api } from '../api.ts';
 import { array, boolean, int16, int32, int64, string } from '../schema.ts';

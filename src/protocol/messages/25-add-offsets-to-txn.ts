@@ -1,4 +1,4 @@
-// AddOffsetsToTxn (API key 25).
+// AddOffsetsToTxn (API key 25). A group's offsets are added to a transaction.
 
 import { api } from '../api.ts';
 import { int16, int32, int64, string } from '../schema.ts';

@@ -1,4 +1,4 @@
-// EndTxn (API key 26).
+// EndTxn (API key 26). A transaction is committed or aborted. Version 5 answers with the bumped epoch (KIP-890).
 
 import { api } from '../api.ts';
 import { boolean, int16, int32, int64, string } from '../schema.ts';

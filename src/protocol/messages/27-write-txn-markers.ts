@@ -1,4 +1,5 @@
-// WriteTxnMarkers (API key 27).
+// WriteTxnMarkers (API key 27). The transaction coordinator has markers written into the partitions of a transaction
+// (KIP-98). Between brokers. Version 2 says which transaction version is in use (KIP-1228).
 
 import { api } from '../api.ts';
 import { array, boolean, int8, int16, int32, int64, string } from '../schema.ts';

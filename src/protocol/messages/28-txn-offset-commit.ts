@@ -1,4 +1,5 @@
-// TxnOffsetCommit (API key 28).
+// TxnOffsetCommit (API key 28). Offsets are committed as part of a transaction. Version 3 fences members by generation
+// (KIP-447).
 
 import { api } from '../api.ts';
 import { array, int16, int32, int64, string } from '../schema.ts';

@@ -1,4 +1,5 @@
-// DescribeConfigs (API key 32).
+// DescribeConfigs (API key 32). Configs of topics (type 2) and brokers (4), with their sources. Version 3 adds type and
+// documentation (KIP-569).
 
 import { api } from '../api.ts';
 import { array, boolean, int8, int16, int32, string } from '../schema.ts';
@@ -21,7 +22,7 @@ export const describeConfigs = api({
     throttleTimeMs: int32({ default: 0 }),
     results: array({
       errorCode: int16(),
-      errorMessage: string({ nullableFrom: 0 }),
+      errorMessage: string({ nullableFrom: 0, default: null }),
       resourceType: int8(),
       resourceName: string(),
       configs: array({
@@ -30,11 +31,14 @@ export const describeConfigs = api({
         readOnly: boolean(),
         configSource: int8({ default: -1 }),
         isSensitive: boolean(),
-        synonyms: array({
-          name: string(),
-          value: string({ nullableFrom: 0 }),
-          source: int8(),
-        }),
+        synonyms: array(
+          {
+            name: string(),
+            value: string({ nullableFrom: 0 }),
+            source: int8(),
+          },
+          { default: [] },
+        ),
         configType: int8({ from: 3, default: 0, ignorable: true }),
         documentation: string({ from: 3, nullableFrom: 0, ignorable: true }),
       }),

@@ -1,4 +1,4 @@
-// AlterConfigs (API key 33).
+// AlterConfigs (API key 33). Replaces all configs of a resource; IncrementalAlterConfigs changes single ones.
 
 import { api } from '../api.ts';
 import { array, boolean, int8, int16, int32, string } from '../schema.ts';
@@ -23,7 +23,7 @@ export const alterConfigs = api({
     throttleTimeMs: int32({ default: 0 }),
     responses: array({
       errorCode: int16(),
-      errorMessage: string({ nullableFrom: 0 }),
+      errorMessage: string({ nullableFrom: 0, default: null }),
       resourceType: int8(),
       resourceName: string(),
     }),

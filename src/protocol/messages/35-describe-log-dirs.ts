@@ -1,4 +1,5 @@
-// DescribeLogDirs (API key 35).
+// DescribeLogDirs (API key 35). Sizes of partitions by log directory. Version 4 adds the size of the volume (KIP-827);
+// 5 tells of cordoned directories (KIP-1066).
 
 import { api } from '../api.ts';
 import { array, boolean, int16, int32, int64, string } from '../schema.ts';

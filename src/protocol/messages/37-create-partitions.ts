@@ -1,4 +1,4 @@
-// CreatePartitions (API key 37).
+// CreatePartitions (API key 37). Adds partitions to topics (KIP-195).
 
 import { api } from '../api.ts';
 import { array, boolean, int16, int32, string } from '../schema.ts';

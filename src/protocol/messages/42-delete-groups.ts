@@ -1,4 +1,4 @@
-// DeleteGroups (API key 42).
+// DeleteGroups (API key 42). Deletes groups that have no members (KIP-229).
 
 import { api } from '../api.ts';
 import { array, int16, int32, string } from '../schema.ts';

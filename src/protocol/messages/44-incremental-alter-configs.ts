@@ -1,4 +1,5 @@
-// IncrementalAlterConfigs (API key 44).
+// IncrementalAlterConfigs (API key 44). Changes single configs: 0 sets, 1 deletes, 2 appends to a list, 3 subtracts
+// from it (KIP-339).
 
 import { api } from '../api.ts';
 import { array, boolean, int8, int16, int32, string } from '../schema.ts';
@@ -24,7 +25,7 @@ export const incrementalAlterConfigs = api({
     throttleTimeMs: int32({ default: 0 }),
     responses: array({
       errorCode: int16(),
-      errorMessage: string({ nullableFrom: 0 }),
+      errorMessage: string({ nullableFrom: 0, default: null }),
       resourceType: int8(),
       resourceName: string(),
     }),

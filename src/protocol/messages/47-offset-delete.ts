@@ -1,4 +1,4 @@
-// OffsetDelete (API key 47).
+// OffsetDelete (API key 47). Deletes committed offsets of topics that the group is not subscribed to (KIP-496).
 
 import { api } from '../api.ts';
 import { array, int16, int32, string } from '../schema.ts';

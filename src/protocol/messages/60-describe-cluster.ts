@@ -1,4 +1,5 @@
-// DescribeCluster (API key 60).
+// DescribeCluster (API key 60). Brokers and controller of the cluster (KIP-700). Version 1 may ask a controller
+// (KIP-919); 2 shows fenced brokers (KIP-1073).
 
 import { api } from '../api.ts';
 import { array, boolean, int8, int16, int32, string } from '../schema.ts';

@@ -1,4 +1,4 @@
-// DescribeProducers (API key 61).
+// DescribeProducers (API key 61). Producers that are active on partitions (KIP-664).
 
 import { api } from '../api.ts';
 import { array, int16, int32, int64, string } from '../schema.ts';

@@ -1,4 +1,4 @@
-// DescribeTransactions (API key 65).
+// DescribeTransactions (API key 65). State of transactions (KIP-664).
 
 import { api } from '../api.ts';
 import { array, int16, int32, int64, string } from '../schema.ts';

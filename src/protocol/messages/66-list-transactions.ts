@@ -1,4 +1,5 @@
-// ListTransactions (API key 66).
+// ListTransactions (API key 66). The transactions of a coordinator (KIP-664). Version 1 filters by duration (KIP-994),
+// 2 by a pattern (KIP-1152).
 
 import { api } from '../api.ts';
 import { array, int16, int32, int64, string } from '../schema.ts';

@@ -1,4 +1,5 @@
-// ConsumerGroupHeartbeat (API key 68).
+// ConsumerGroupHeartbeat (API key 68). The one request by which a member of a KIP-848 group joins, stays, changes, and
+// leaves. Version 1 adds a regular expression for topics, and the member makes up its own id (KIP-1082).
 
 import { api } from '../api.ts';
 import { array, int16, int32, string, struct, uuid } from '../schema.ts';

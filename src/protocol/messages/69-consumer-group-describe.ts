@@ -1,4 +1,5 @@
-// ConsumerGroupDescribe (API key 69).
+// ConsumerGroupDescribe (API key 69). State and members of KIP-848 groups. Version 1 adds the type of each member
+// (KIP-1099).
 
 import { api } from '../api.ts';
 import { array, boolean, int8, int16, int32, string, struct, uuid } from '../schema.ts';

@@ -1,4 +1,4 @@
-// DescribeTopicPartitions (API key 75).
+// DescribeTopicPartitions (API key 75). Partitions of topics in pages, with a cursor (KIP-966).
 
 import { api } from '../api.ts';
 import { array, boolean, int16, int32, string, struct, uuid } from '../schema.ts';
