@@ -194,6 +194,29 @@ describe('faults', () => {
   });
 });
 
+describe('negotiation', () => {
+  test('advertises Produce from version 0, which librdkafka asks for, and does not decode it', () => {
+    expect(produce.advertisedFrom).toBe(0);
+    expect(produce.supports(2)).toBe(false);
+    expect(produce.supports(3)).toBe(true);
+    expect(fetch.advertisedFrom).toBe(fetch.versions[0]);
+  });
+
+  test('reads the header of an ApiVersions request from the future, and answers it in version 0 (KIP-511)', () => {
+    const frame = bytesOf('0012006300000007000474657374000c6b61666b612d666574636800');
+    const header = readRequestHeader(new Reader(frame), findApi);
+    expect(header).toEqual({ apiKey: 18, apiVersion: 99, correlationId: 7, clientId: 'test' });
+    const value = { errorCode: 35, apiKeys: [{ apiKey: 18, minVersion: 0, maxVersion: 4 }], finalizedFeaturesEpoch: 1 };
+    const chunks = encodeResponseFrame(apiVersions, value, { version: 0, correlationId: 7 });
+    expect(hexOf(flatten(chunks))).toBe(`00000007${'0023'}00000001${'001200000004'}`);
+  });
+
+  test('reads the header of an API that it does not know', () => {
+    const header = readRequestHeader(new Reader(bytesOf('03e7000000000001ffff')), findApi);
+    expect(header).toEqual({ apiKey: 999, apiVersion: 0, correlationId: 1, clientId: null });
+  });
+});
+
 describe('hostile frames', () => {
   test('cannot ask for an array that is longer than what they hold', () => {
     const classic = bytesOf('7fffffff00000000');

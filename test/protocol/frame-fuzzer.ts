@@ -125,8 +125,8 @@ export interface FuzzResult {
 }
 
 /**
- * Decodes mutated messages until the time is over. Throws, naming seed, run and bytes, when one does anything but decode
- * or be malformed, or when what it decodes to does not survive being encoded and decoded again.
+ * Decodes mutated messages until the time is over. Throws, naming seed, run and bytes, when one does anything but
+ * decode or be malformed, or when what it decodes to does not survive being encoded and decoded again.
  */
 export function fuzzCodec({ seed, budgetMs, decode: decodeFrame = decode }: FuzzOptions): FuzzResult {
   const random = new SeededRandom(seed);

@@ -1,7 +1,7 @@
 // ListOffsets (API key 2). Offsets by time: -1 asks for the end, -2 for the start, -3 for the highest timestamp
-// (version 7, KIP-734), -4 for the earliest local offset (8, KIP-405), -5 for the last tiered one (9, KIP-1005), -6 for
-// the earliest not yet tiered (11, KIP-1023). Version 2 brings the isolation level (KIP-98); 4 the leader epoch (KIP-320); 10 a
-// timeout (KIP-1075).
+// (version 7, KIP-734), -4 for the earliest local offset (8, KIP-405), -5 for the last tiered one (9, KIP-1005), -6
+// for the earliest not yet tiered (11, KIP-1023). Version 2 brings the isolation level (KIP-98); 4 the leader epoch
+// (KIP-320); 10 a timeout (KIP-1075).
 
 import { api } from '../api.ts';
 import { array, int8, int16, int32, int64, int64Clamped, string } from '../schema.ts';
