@@ -86,6 +86,8 @@ export class Connection implements FrameSink, MemoryHolder {
   #isPaused = false;
   #awaitsHandler = false;
   #hasEnded = false;
+  /** Why the connection will be closed once what is in flight has been answered. */
+  #draining: { readonly code: number; readonly reason: string } | undefined;
 
   #framesReceived = 0;
   readonly #liveness: Liveness;
@@ -123,7 +125,7 @@ export class Connection implements FrameSink, MemoryHolder {
   }
 
   onFrame(frame: Uint8Array): void {
-    if (this.#hasEnded) return;
+    if (this.#hasEnded || this.#draining !== undefined) return;
     this.#framesReceived += 1;
     this.#memory.take(frame.byteLength);
     if (this.#isPaused || !this.#admits(frame)) {
@@ -165,6 +167,20 @@ export class Connection implements FrameSink, MemoryHolder {
     if (this.#hasEnded) return;
     this.#end();
     this.#transport.close(code, reason);
+  }
+
+  drain(code: number, reason: string): void {
+    if (this.#hasEnded) return;
+    this.#draining = { code, reason };
+    this.#memory.release(this.#waitingBytes);
+    this.#forgetWaiting();
+    this.#lifetime.abort();
+    this.#closeWhenDrained();
+  }
+
+  #closeWhenDrained(): void {
+    if (this.#draining !== undefined && this.#head === undefined)
+      this.close(this.#draining.code, this.#draining.reason);
   }
 
   #closeFor(code: number, reason: string): void {
@@ -234,7 +250,8 @@ export class Connection implements FrameSink, MemoryHolder {
     if (exchange !== this.#head) return;
     let settled: Exchange | undefined = exchange;
     while (settled?.isSettled) settled = this.#answer(settled);
-    if (this.#isPaused) this.#pump();
+    if (this.#draining !== undefined) this.#closeWhenDrained();
+    else if (this.#isPaused) this.#pump();
   }
 
   /** Sends the head's response, or closes for its fault; returns the next head. */
@@ -270,7 +287,7 @@ export class Connection implements FrameSink, MemoryHolder {
 
   /** Handles what waits, as far as the limits allow, and reads on once nothing does. */
   #pump(): void {
-    while (!this.#hasEnded && this.#waitingStart < this.#waiting.length) {
+    while (this.#waitingStart < this.#waiting.length) {
       const frame = this.#waiting[this.#waitingStart];
       if (frame === undefined || !this.#admits(frame)) return;
       this.#waitingStart += 1;

@@ -31,6 +31,8 @@ export interface FrameSink {
   onTick(nowMs: number): void;
   /** Ends the connection in order: no more frames are taken, and the peer is told why. */
   close(code: number, reason: string): void;
+  /** Takes no more frames, gives up long polls, answers what is in flight, and then closes. */
+  drain(code: number, reason: string): void;
 }
 
 /** WebSocket close codes in use (RFC 6455 section 7.4.1). */

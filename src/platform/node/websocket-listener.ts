@@ -140,13 +140,13 @@ export class WebSocketListener {
     return undefined;
   }
 
-  /** Closes every connection with 1001, by force after `deadlineMs`; resolves when all have ended. */
+  /** Answers what is in flight and closes with 1001, by force after `deadlineMs`; resolves when all have ended. */
   async close(deadlineMs: number): Promise<void> {
     this.#isClosing = true;
     const emptied = new Promise<void>((resolve) => {
       this.#whenEmpty = resolve;
     });
-    for (const { sink } of this.#open.values()) sink.close(CLOSE_CODES.goingAway, 'the broker is shutting down');
+    for (const { sink } of this.#open.values()) sink.drain(CLOSE_CODES.goingAway, 'the broker is shutting down');
     const force = setTimeout(() => {
       for (const { transport } of this.#open.values()) transport.terminate();
     }, deadlineMs);
