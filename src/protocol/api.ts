@@ -2,9 +2,11 @@
 // headers and of what the messages mean.
 
 import { LogFault } from '../core/fault.ts';
+import type { Codec } from './field.ts';
 import { FrameFault } from './frame-fault.ts';
 import { Reader } from './reader.ts';
-import { type Codec, type Decoded, type Encodable, type Fields, structCodec } from './schema.ts';
+import type { Decoded, Encodable, Fields } from './schema.ts';
+import { structCodec } from './struct-codec.ts';
 import { Writer } from './writer.ts';
 
 /** What `api` takes. Versions are inclusive. */

@@ -1,7 +1,7 @@
 // Arbitrary messages from the tables themselves, for property tests: every value that decoding a version may give.
 
 import fc from 'fast-check';
-import { type AnyField, defaultOf, type Fields, isCarried, isNullable } from '../../src/protocol/schema.ts';
+import { type AnyField, defaultOf, type Fields, isCarried, isNullable } from '../../src/protocol/field.ts';
 import { uuidFromBytes } from '../../src/protocol/uuid.ts';
 
 /** Messages of a table as `version` carries them: what it does not carry has its default. */

@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import type { AnyApi } from '../../src/protocol/api.ts';
+import { type AnyField, defaultOf, type Fields } from '../../src/protocol/field.ts';
 import { APIS } from '../../src/protocol/messages/registry.ts';
-import { type AnyField, defaultOf, type Fields } from '../../src/protocol/schema.ts';
 
 export type MessageKind = 'request' | 'response';
 

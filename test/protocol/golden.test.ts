@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { ERROR_CODES, errorOf, KAFKA_ERRORS } from '../../src/protocol/errors.ts';
+import { defaultOf, type Fields } from '../../src/protocol/field.ts';
 import {
   readRequestHeader,
   readResponseHeader,
@@ -12,7 +13,6 @@ import {
 } from '../../src/protocol/headers.ts';
 import { APIS, findApi } from '../../src/protocol/messages/registry.ts';
 import { Reader } from '../../src/protocol/reader.ts';
-import { defaultOf, type Fields } from '../../src/protocol/schema.ts';
 import { Writer } from '../../src/protocol/writer.ts';
 import {
   bytesOf,

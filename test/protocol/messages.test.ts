@@ -5,8 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { AssertionError } from '../../src/core/assert.ts';
 import { LogFault } from '../../src/core/fault.ts';
 import type { AnyApi } from '../../src/protocol/api.ts';
+import { type AnyField, type Fields, isCarried } from '../../src/protocol/field.ts';
 import { APIS } from '../../src/protocol/messages/registry.ts';
-import { type AnyField, type Fields, isCarried } from '../../src/protocol/schema.ts';
 import { ZERO_UUID } from '../../src/protocol/uuid.ts';
 import { arbitraryMessage } from './arbitrary-message.ts';
 import {
