@@ -1,0 +1,67 @@
+// Compression codecs of record batches, by Kafka's numbers. Gzip comes with the runtime; others are brought by the
+// caller, so that nobody loads what is not used.
+
+import { LogFault } from '../core/fault.ts';
+import { DECOMPRESSED_BATCH_BYTES_MAX } from '../core/limits.ts';
+
+/** Kafka's codecs in the order of their numbers. */
+const CODEC_NAMES = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
+
+export type CodecName = Exclude<(typeof CODEC_NAMES)[number], 'none'>;
+
+/** Decompresses the records part of a batch. */
+export interface Codec {
+  /** The bytes decompressed. Throws where they would be more than `bytesMax`, which a hostile batch could otherwise ask. */
+  decompress(bytes: Uint8Array, bytesMax: number): Uint8Array | Promise<Uint8Array>;
+}
+
+/** Codecs that the caller brings. */
+export type Codecs = Partial<Readonly<Record<CodecName, Codec>>>;
+
+/** The records part under codec number `number`, decompressed. Throws ERR_UNSUPPORTED, or ERR_CORRUPT_LOG. */
+export async function decompress(number: number, bytes: Uint8Array, codecs: Codecs): Promise<Uint8Array> {
+  const name = CODEC_NAMES[number];
+  if (name === 'none') return bytes;
+  const codec = name === undefined ? undefined : (codecs[name] ?? (name === 'gzip' ? builtInGzip() : undefined));
+  if (codec === undefined) {
+    const what = name ?? `codec ${number}`;
+    throw new LogFault('ERR_UNSUPPORTED', `records are compressed with ${what}, for which this client has no codec`);
+  }
+  try {
+    return await codec.decompress(bytes, DECOMPRESSED_BATCH_BYTES_MAX);
+  } catch (error) {
+    if (error instanceof LogFault) throw error;
+    throw new LogFault('ERR_CORRUPT_LOG', `records compressed with ${name} cannot be read: ${String(error)}`, error);
+  }
+}
+
+/** Gzip by the runtime's own streams, where it has them. */
+function builtInGzip(): Codec | undefined {
+  return 'DecompressionStream' in globalThis ? { decompress: gunzip } : undefined;
+}
+
+async function gunzip(bytes: Uint8Array, bytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let byteCount = 0;
+  const reader = new Blob([new Uint8Array(bytes)]).stream().pipeThrough(new DecompressionStream('gzip')).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return joined(chunks, byteCount);
+    byteCount += value.length;
+    if (byteCount > bytesMax) {
+      await reader.cancel();
+      throw new LogFault('ERR_CORRUPT_LOG', `a record batch decompresses to more than ${bytesMax} bytes`);
+    }
+    chunks.push(value);
+  }
+}
+
+function joined(chunks: readonly Uint8Array[], byteCount: number): Uint8Array {
+  const bytes = new Uint8Array(byteCount);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,172 @@
+// One record batch on its way to a partition, and the queue of such batches. It decides when a batch is full and in
+// which order batches go; sending them is the producer's business.
+
+import { present } from '../core/assert.ts';
+import type { LogFault } from '../core/fault.ts';
+import type { Clock, TimerHandle } from '../core/platform.ts';
+import type { Kernels } from '../wasm/kernels.ts';
+import { type EncodableRecord, RecordBatchEncoder } from '../wasm/record-batch-encoder.ts';
+
+/** Where an acknowledged batch lies: the offset of its first record (-1 with acks=0) and the broker's time, or -1. */
+export interface BatchPlace {
+  readonly baseOffset: number;
+  readonly logAppendTimeMs: number;
+  readonly fault?: undefined;
+}
+
+/** How a batch ended. */
+export type BatchOutcome = BatchPlace | { readonly fault: LogFault };
+
+/** Told once when a batch that holds its records has ended. */
+export interface BatchObserver {
+  settle(batch: ProducerBatch, outcome: BatchOutcome): void;
+}
+
+/** A batch being filled, then sealed. */
+export class ProducerBatch {
+  readonly queue: PartitionQueue;
+  /** Place in the queue's order, kept by retries. */
+  readonly sequence: number;
+  readonly createdMs: number;
+  readonly #observers = new Set<BatchObserver>();
+  #lastObserver: BatchObserver | undefined;
+  failures = 0;
+  /** Called when no more records can be added. */
+  onSeal: (() => void) | undefined;
+  recordCount = 0;
+  /** Bytes of the batch, encoded. */
+  byteCount = 0;
+  #encoder: RecordBatchEncoder | undefined;
+  #sealed: Uint8Array | undefined;
+
+  constructor(queue: PartitionQueue, sequence: number, createdMs: number) {
+    this.queue = queue;
+    this.sequence = sequence;
+    this.createdMs = createdMs;
+    this.#encoder = queue.takeEncoder();
+  }
+
+  /** Adds a record for `observer`; returns the bytes by which the batch has grown. */
+  append(record: EncodableRecord, observer: BatchObserver): number {
+    const encoder = present(this.#encoder, 'the encoder of a batch that is not sealed');
+    encoder.append(record);
+    const grown = encoder.byteCount - this.byteCount;
+    this.byteCount += grown;
+    this.recordCount++;
+    if (this.#lastObserver !== observer) this.#observe(observer);
+    return grown;
+  }
+
+  #observe(observer: BatchObserver): void {
+    this.#lastObserver = observer;
+    this.#observers.add(observer);
+  }
+
+  /** The batch as it goes over the wire. */
+  get bytes(): Uint8Array {
+    return present(this.#sealed, 'the bytes of a sealed batch');
+  }
+
+  /** Encodes the batch: no record can be added any more, and the records given need not be kept. */
+  seal(): void {
+    const encoder = present(this.#encoder, 'the encoder of a batch that is not sealed');
+    this.#sealed = encoder.finish();
+    this.#encoder = undefined;
+    this.queue.returnEncoder(encoder);
+    this.onSeal?.();
+  }
+
+  settle(outcome: BatchOutcome): void {
+    for (const observer of this.#observers) observer.settle(this, outcome);
+  }
+}
+
+export interface QueueOptions {
+  readonly kernels: Kernels;
+  readonly batchBytes: number;
+  readonly clock: Clock;
+}
+
+/** The batches of one partition, oldest first: those to be sent again, those that are full, the one being filled. */
+export class PartitionQueue {
+  readonly topic: string;
+  readonly partition: number;
+  readonly #options: QueueOptions;
+  /** Full or sent before, in the order of their sequence. */
+  #closed: ProducerBatch[] = [];
+  #open: ProducerBatch | undefined;
+  #sequence = 0;
+  #idleEncoder: RecordBatchEncoder | undefined;
+  /** Batches on the wire. */
+  inFlight = 0;
+  /** Set while the batch being filled lingers. */
+  lingerTimer: TimerHandle | undefined;
+  /** The batch being filled may go, full or not. */
+  isDue = false;
+  /** A retry waits for its time. */
+  isBackingOff = false;
+
+  constructor(topic: string, partition: number, options: QueueOptions) {
+    this.topic = topic;
+    this.partition = partition;
+    this.#options = options;
+  }
+
+  takeEncoder(): RecordBatchEncoder {
+    const encoder = this.#idleEncoder ?? new RecordBatchEncoder(this.#options.kernels);
+    this.#idleEncoder = undefined;
+    return encoder;
+  }
+
+  returnEncoder(encoder: RecordBatchEncoder): void {
+    this.#idleEncoder = encoder;
+  }
+
+  /** Whether a batch may be sent now, apart from how many are on the wire. */
+  get isReady(): boolean {
+    if (this.isBackingOff) return false;
+    return this.#closed.length > 0 || (this.isDue && this.#open !== undefined);
+  }
+
+  /** Bytes of the batch that would be sent next. */
+  get nextBytes(): number {
+    return (this.#closed[0] ?? this.#open)?.byteCount ?? 0;
+  }
+
+  /** The batch for a record of up to `recordBytes` more bytes; a full one is closed and followed by another. */
+  batchFor(recordBytes: number): ProducerBatch {
+    const open = this.#open;
+    if (open !== undefined && open.byteCount + recordBytes <= this.#options.batchBytes) return open;
+    this.#close();
+    this.#open = new ProducerBatch(this, this.#sequence++, this.#options.clock.monotonic());
+    return this.#open;
+  }
+
+  #close(): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    open.seal();
+    this.#closed.push(open);
+    this.#open = undefined;
+    this.isDue = false;
+  }
+
+  /** Takes the oldest batch out, to be sent. */
+  shift(): ProducerBatch | undefined {
+    if (this.#closed.length === 0) this.#close();
+    return this.#closed.shift();
+  }
+
+  /** Puts a batch back that is to be sent again, before all that came after it. */
+  putBack(batch: ProducerBatch): void {
+    const index = this.#closed.findIndex((other) => other.sequence > batch.sequence);
+    if (index < 0) this.#closed.push(batch);
+    else this.#closed.splice(index, 0, batch);
+  }
+
+  /** Every batch that waits, taken out. */
+  drain(): ProducerBatch[] {
+    this.#close();
+    return this.#closed.splice(0);
+  }
+}

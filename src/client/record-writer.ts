@@ -1,0 +1,115 @@
+// Many small records into one topic, with counters where `send` has a promise for each call.
+
+import type { LogFault } from '../core/fault.ts';
+import type { EncodableRecord } from '../wasm/record-batch-encoder.ts';
+import { asFault } from './broker-fault.ts';
+import type { BatchObserver, BatchOutcome, ProducerBatch } from './producer-batch.ts';
+import { bytesOf, type Content } from './record.ts';
+import type { TopicSink } from './topic-sink.ts';
+
+const NO_HEADERS: EncodableRecord['headers'] = [];
+
+/** What a {@link RecordWriter} has brought to the log so far. */
+export interface WriteSummary {
+  /** Records acknowledged. */
+  readonly records: number;
+  /** Bytes of their keys and values. */
+  readonly bytes: number;
+}
+
+/** Writes records one after another. Made by `producer.writer()`. */
+export class RecordWriter implements BatchObserver {
+  readonly #sink: TopicSink;
+  readonly #partition: number | undefined;
+  readonly #flush: () => Promise<void>;
+  readonly #inBatches = new Map<ProducerBatch, Tally>();
+  #lastBatch: ProducerBatch | undefined;
+  #lastTally: Tally = { records: 0, bytes: 0 };
+  #records = 0;
+  #bytes = 0;
+  #fault: LogFault | undefined;
+
+  constructor(sink: TopicSink, partition: number | undefined, flush: () => Promise<void>) {
+    this.#sink = sink;
+    this.#partition = partition;
+    this.#flush = flush;
+  }
+
+  /** What is acknowledged by now. */
+  get summary(): WriteSummary {
+    return { records: this.#records, bytes: this.#bytes };
+  }
+
+  /**
+   * Takes a record. Undefined while there is room for more, else a promise to wait for before the next call: it bounds
+   * the memory. Bytes given must not change before `flush` has resolved. Throws the fault of a record that was taken
+   * earlier and lost.
+   */
+  write(value: Content, key: Content = null): Promise<void> | undefined {
+    if (this.#fault !== undefined) throw this.#fault;
+    const record = { key: bytesOf(key), value: bytesOf(value), headers: NO_HEADERS, timestamp: this.#sink.now() };
+    if (!this.#sink.isOpen) return this.#later(record);
+    this.#append(record);
+    return this.#sink.whenFree();
+  }
+
+  #append(record: EncodableRecord): void {
+    const batch = this.#sink.append(record, this.#partition, this);
+    if (batch !== this.#lastBatch) this.#turnTo(batch);
+    this.#lastTally.records++;
+    this.#lastTally.bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
+  }
+
+  #turnTo(batch: ProducerBatch): void {
+    let tally = this.#inBatches.get(batch);
+    if (tally === undefined) {
+      tally = { records: 0, bytes: 0 };
+      this.#inBatches.set(batch, tally);
+    }
+    this.#lastBatch = batch;
+    this.#lastTally = tally;
+  }
+
+  #later(record: EncodableRecord): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#sink.admit({
+        run: () => {
+          if (this.#sink.isFull) return false;
+          try {
+            this.#append(record);
+            resolve();
+          } catch (error) {
+            reject(asFault(error, `write to ${this.#sink.topic}`));
+          }
+          return true;
+        },
+        fail: reject,
+      });
+    });
+  }
+
+  settle(batch: ProducerBatch, outcome: BatchOutcome): void {
+    const tally = this.#inBatches.get(batch);
+    this.#inBatches.delete(batch);
+    if (batch === this.#lastBatch) this.#lastBatch = undefined;
+    if (outcome.fault !== undefined) this.#fault ??= outcome.fault;
+    else if (tally !== undefined) this.#count(tally);
+  }
+
+  #count(tally: Tally): void {
+    this.#records += tally.records;
+    this.#bytes += tally.bytes;
+  }
+
+  /** Resolves when every record taken is acknowledged. Throws the first fault that lost one. */
+  async flush(): Promise<WriteSummary> {
+    await this.#flush();
+    if (this.#fault !== undefined) throw this.#fault;
+    return this.summary;
+  }
+}
+
+interface Tally {
+  records: number;
+  bytes: number;
+}

@@ -1,0 +1,150 @@
+// The way of records into the batches of one topic's partitions: in the order of the calls, once the topic is known,
+// and only while the producer's memory is not used up.
+
+import { present } from '../core/assert.ts';
+import { LogFault } from '../core/fault.ts';
+import type { Kernels } from '../wasm/kernels.ts';
+import type { EncodableRecord } from '../wasm/record-batch-encoder.ts';
+import { asFault } from './broker-fault.ts';
+import type { BufferBudget } from './buffer-budget.ts';
+import type { Cluster, TopicPlace } from './cluster.ts';
+import { TopicPartitioner } from './partitioner.ts';
+import { type BatchObserver, PartitionQueue, type ProducerBatch } from './producer-batch.ts';
+
+/** Bytes of a record beside its key, value and headers, at most; and of a header beside its value. */
+const RECORD_OVERHEAD_BYTES = 36;
+const HEADER_OVERHEAD_BYTES = 64;
+
+/** Records that wait to be taken in. */
+export interface SinkTask {
+  /** Appends records until all are in (true), or the memory is used up (false; it is called again). */
+  run(): boolean;
+  /** None of those that are left will be taken. */
+  fail(fault: LogFault): void;
+}
+
+export interface SinkOptions {
+  readonly topic: string;
+  readonly cluster: Cluster;
+  readonly kernels: () => Promise<Kernels>;
+  readonly budget: BufferBudget;
+  readonly batchBytes: number;
+  /** Told when a batch has its first record. */
+  readonly onOpen: (batch: ProducerBatch) => void;
+}
+
+export class TopicSink {
+  readonly topic: string;
+  readonly #options: SinkOptions;
+  readonly #partitioner: TopicPartitioner;
+  readonly #queues: PartitionQueue[] = [];
+  #waiting: SinkTask[] = [];
+  #pumping: Promise<void> | undefined;
+  #place: TopicPlace | undefined;
+  #kernels: Kernels | undefined;
+
+  constructor(options: SinkOptions) {
+    this.topic = options.topic;
+    this.#options = options;
+    this.#partitioner = new TopicPartitioner(options.cluster.options.random);
+  }
+
+  /** Whether a record may be appended now, before nobody else's. */
+  get isOpen(): boolean {
+    return this.#place !== undefined && this.#waiting.length === 0 && !this.#options.budget.isFull;
+  }
+
+  get isFull(): boolean {
+    return this.#options.budget.isFull;
+  }
+
+  /** Undefined while there is memory for records, else resolves when there is. */
+  whenFree(): Promise<void> | undefined {
+    return this.#options.budget.whenFree();
+  }
+
+  /** Milliseconds since 1970, for records without a timestamp. */
+  now(): number {
+    return this.#options.cluster.options.clock.now();
+  }
+
+  /** Runs the task when those before it are done. */
+  admit(task: SinkTask): void {
+    if (this.isOpen && task.run()) return;
+    this.#waiting.push(task);
+    this.#pumping ??= this.#pump().finally(() => {
+      this.#pumping = undefined;
+    });
+  }
+
+  /** Resolves when every task admitted so far has run or failed. */
+  async whenAdmitted(): Promise<void> {
+    await this.#pumping;
+  }
+
+  async #pump(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      try {
+        await this.#prepare();
+      } catch (error) {
+        const fault = asFault(error, `topic ${this.topic}`);
+        for (const task of this.#waiting.splice(0)) task.fail(fault);
+        return;
+      }
+      await this.#options.budget.whenFree();
+      while (this.#waiting[0]?.run() === true) this.#waiting.shift();
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    if (this.#place !== undefined) return;
+    // A topic that does not exist yet is asked for only now, so that nothing creates it without a record to hold.
+    const [place, kernels] = await Promise.all([
+      this.#options.cluster.topic(this.topic, { create: true }),
+      this.#options.kernels(),
+    ]);
+    this.#kernels = kernels;
+    this.#place = place;
+  }
+
+  /**
+   * Appends a record to the partition, or to that of its key; the sink must be open, or the caller its current task.
+   * Returns the batch; the record is the last one in it. Throws ERR_USAGE for a partition that does not exist.
+   */
+  append(record: EncodableRecord, partition: number | undefined, observer: BatchObserver): ProducerBatch {
+    const count = present(this.#place, 'the place of an open topic').partitions.length;
+    const queue = this.#queue(partition ?? this.#partitioner.choose(record.key, count), count);
+    const batch = queue.batchFor(sizeOf(record));
+    const isFirst = batch.recordCount === 0;
+    this.#options.budget.take(batch.append(record, observer));
+    if (isFirst) this.#opened(batch);
+    return batch;
+  }
+
+  #opened(batch: ProducerBatch): void {
+    this.#options.onOpen(batch);
+    // The place is renewed here, once a batch: its number of partitions may have grown.
+    this.#place = this.#options.cluster.cached(this.topic) ?? this.#place;
+    // Records without a key go on with another partition once this batch is on its way.
+    batch.onSeal = () => this.#partitioner.moveOn(this.#place?.partitions.length ?? 1);
+  }
+
+  #queue(partition: number, count: number): PartitionQueue {
+    const known = this.#queues[partition];
+    if (known !== undefined) return known;
+    if (!Number.isInteger(partition) || partition < 0 || partition >= count) {
+      throw new LogFault('ERR_USAGE', `topic ${this.topic} has partitions 0 to ${count - 1}, not ${partition}`);
+    }
+    const { batchBytes, cluster } = this.#options;
+    const kernels = present(this.#kernels, 'the kernels of an open topic');
+    const queue = new PartitionQueue(this.topic, partition, { kernels, batchBytes, clock: cluster.options.clock });
+    this.#queues[partition] = queue;
+    return queue;
+  }
+}
+
+function sizeOf({ key, value, headers }: EncodableRecord): number {
+  let bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
+  for (const header of headers) bytes += HEADER_OVERHEAD_BYTES + header.key.length * 3 + (header.value?.length ?? 0);
+  return bytes;
+}
