@@ -32,3 +32,13 @@ export const FRAGMENT_BYTES_MAX = 1024 * 1024;
 export const FETCH_SESSIONS_MAX = 1000;
 /** Largest message of the json subprotocol: parsing is synchronous, so this bounds how long one client holds the thread. */
 export const JSON_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+/** Index entries that wait in memory before they go to the index file, in bytes per index. Consumed by storage/. */
+export const INDEX_TAIL_BYTES_MAX = 2040;
+/** Largest part of an index that one lookup copies into the kernels' memory. Consumed by storage/. */
+export const INDEX_WINDOW_BYTES = 64 * 1024;
+/** Log bytes that recovery and checks read at a time, but for a single larger batch. Consumed by storage/. */
+export const SCAN_WINDOW_BYTES = 1024 * 1024;
+/** Segments that one call of retention takes out; the next call goes on. Consumed by storage/. */
+export const RETENTION_SEGMENTS_MAX = 64;
+/** Bytes that one compressed record batch may grow to, so that a small one cannot fill memory. Consumed by client/. */
+export const DECOMPRESSED_BATCH_BYTES_MAX = 268_435_456;
