@@ -1,0 +1,48 @@
+// Names of the files in a partition's directory, as Kafka gives them: the base offset in 20 digits, then the kind.
+
+/** Decimal digits of the base offset in a segment's file names. */
+const OFFSET_DIGITS = 20;
+
+export const LOG_SUFFIX = '.log';
+export const OFFSET_INDEX_SUFFIX = '.index';
+export const TIME_INDEX_SUFFIX = '.timeindex';
+export const TRANSACTION_INDEX_SUFFIX = '.txnindex';
+/** Every file that lives and dies with a segment. `.snapshot` files stand for offsets, not for segments. */
+export const SEGMENT_SUFFIXES = [LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX] as const;
+
+/** Appended to the files of a segment that retention took out. */
+export const DELETED_SUFFIX = '.deleted';
+/** Half-written by Kafka's log cleaner; worthless once nobody cleans. */
+export const CLEANED_SUFFIX = '.cleaned';
+/** A small file on its way to be replaced (`Store.replaceSmall`). */
+export const TEMPORARY_SUFFIX = '.tmp';
+/** Ends the name of a partition directory that is being removed. */
+export const DELETED_DIRECTORY_SUFFIX = '-delete';
+
+export const LEADER_EPOCH_FILE = 'leader-epoch-checkpoint';
+export const PARTITION_METADATA_FILE = 'partition.metadata';
+
+/** `00000000000000000042.log` for 42 and `.log`. */
+export function segmentFileName(baseOffset: number, suffix: string): string {
+  return `${String(baseOffset).padStart(OFFSET_DIGITS, '0')}${suffix}`;
+}
+
+/** Base offset of a `.log` file's name, or undefined where the name is not one. */
+export function logFileBaseOffset(name: string): number | undefined {
+  if (name.length !== OFFSET_DIGITS + LOG_SUFFIX.length || !name.endsWith(LOG_SUFFIX)) return undefined;
+  const digits = name.slice(0, OFFSET_DIGITS);
+  if (!/^[0-9]+$/.test(digits)) return undefined;
+  const baseOffset = Number(digits);
+  return Number.isSafeInteger(baseOffset) ? baseOffset : undefined;
+}
+
+/** Joins a directory and a name; the root of a store is the empty string. */
+export function joinPath(directory: string, name: string): string {
+  return directory === '' ? name : `${directory}/${name}`;
+}
+
+/** Directory part of a path; the empty string at the root. */
+export function parentPath(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return slash < 0 ? '' : path.slice(0, slash);
+}

@@ -1,0 +1,245 @@
+// Opens a partition's directory: creates it, takes it up where it was closed, or recovers it after a crash. The decisions
+// about torn tails and holes are here; FORMAT.md gives their reasons.
+
+import { LogFault } from '../core/fault.ts';
+import { EpochCheckpoint } from './epoch-checkpoint.ts';
+import {
+  CLEANED_SUFFIX,
+  DELETED_SUFFIX,
+  joinPath,
+  LOG_SUFFIX,
+  logFileBaseOffset,
+  segmentFileName,
+  TEMPORARY_SUFFIX,
+} from './file-names.ts';
+import type { LogOptions } from './log.ts';
+import { readTopicId, writeTopicId } from './partition-metadata.ts';
+import { Segment, type SegmentHome } from './segment.ts';
+import { damageFault } from './segment-read.ts';
+import type { Damage, ScanResult } from './segment-scan.ts';
+
+export interface LoadedLog {
+  readonly home: SegmentHome;
+  readonly segments: Segment[];
+  readonly logStartOffset: number;
+  readonly logEndOffset: number;
+  readonly recoveryPoint: number;
+  readonly fault: LogFault | undefined;
+  /** The directory, or its first segment, was created just now. */
+  readonly created: boolean;
+  /** The log end was taken from the checkpoint and the index; no batch was looked at. */
+  readonly trustsCleanEnd: boolean;
+}
+
+export function loadLog(options: LogOptions, endOffsetOf: (segment: Segment) => number): LoadedLog {
+  return new LogLoader(options, endOffsetOf).load();
+}
+
+class LogLoader {
+  readonly #options: LogOptions;
+  readonly #home: SegmentHome;
+  readonly #isNew: boolean;
+  readonly #segments: Segment[];
+  #fault: LogFault | undefined;
+
+  constructor(options: LogOptions, endOffsetOf: (segment: Segment) => number) {
+    const { store, kernels, directory, config } = options;
+    this.#options = options;
+    const names = store.list(directory).flatMap((entry) => (entry.isDirectory ? [] : [entry.name]));
+    this.#isNew = this.#claimDirectory(names);
+    this.#removeLeftovers(names);
+    this.#home = { store, kernels, directory, config, endOffsetOf, epochs: EpochCheckpoint.load(store, directory) };
+    this.#segments = this.#findSegments(names);
+  }
+
+  load(): LoadedLog {
+    if (this.#segments.length === 0) return this.#create();
+    return this.#resume() ?? this.#recover();
+  }
+
+  /** Makes sure that the directory is this topic's; returns whether it is new. */
+  #claimDirectory(names: readonly string[]): boolean {
+    const { store, directory, topicId } = this.#options;
+    const owner = names.length === 0 ? undefined : readTopicId(store, directory);
+    if (owner !== undefined && owner !== topicId) {
+      throw new LogFault('ERR_CORRUPT_LOG', `${directory} belongs to topic id ${owner}, not to ${topicId}`);
+    }
+    if (owner !== undefined) return false;
+    if (names.length === 0) store.createDirectory(directory);
+    writeTopicId(store, directory, topicId);
+    return names.length === 0;
+  }
+
+  #removeLeftovers(names: readonly string[]): void {
+    const { store, directory } = this.#options;
+    const suffixes = [DELETED_SUFFIX, CLEANED_SUFFIX, TEMPORARY_SUFFIX];
+    for (const name of names) {
+      if (suffixes.some((suffix) => name.endsWith(suffix))) store.remove(joinPath(directory, name));
+    }
+  }
+
+  #findSegments(names: readonly string[]): Segment[] {
+    const { store, directory, clock } = this.#options;
+    const nowMs = clock.now();
+    const baseOffsets = names.map(logFileBaseOffset).filter((offset) => offset !== undefined);
+    baseOffsets.sort((a, b) => a - b);
+    return baseOffsets.map((baseOffset) => {
+      const file = store.open(joinPath(directory, segmentFileName(baseOffset, LOG_SUFFIX)), { create: false });
+      const sizeBytes = file.size();
+      file.close();
+      return new Segment(this.#home, { baseOffset, sizeBytes, nowMs });
+    });
+  }
+
+  #create(): LoadedLog {
+    const { logStartOffset, recoveryPoint, directory, clock } = this.#options;
+    if (!this.#isNew && recoveryPoint > logStartOffset) {
+      const reason = `no segment is left of a log that was flushed up to offset ${recoveryPoint}`;
+      throw new LogFault('ERR_CORRUPT_LOG', `${directory}: ${reason}`);
+    }
+    const start = Math.max(0, logStartOffset);
+    this.#segments.push(Segment.create(this.#home, start, clock.now()));
+    return this.#loaded({ logEndOffset: start, recoveryPoint: start, created: true, trustsCleanEnd: false });
+  }
+
+  /** Takes the log up where it was closed in order; undefined where anything speaks against it. */
+  #resume(): LoadedLog | undefined {
+    const { cleanShutdown, recoveryPoint } = this.#options;
+    const active = this.#segments.at(-1);
+    if (!cleanShutdown || active === undefined || this.#needsEpochs()) return undefined;
+    const end = active.sizeBytes === 0 ? active.baseOffset : this.#cleanEnd(active);
+    if (end !== recoveryPoint || recoveryPoint < this.#options.logStartOffset) return undefined;
+    return this.#loaded({ logEndOffset: end, recoveryPoint, created: false, trustsCleanEnd: true });
+  }
+
+  /** Log end by the last index entries, which closing in order has written; undefined where they cannot be right. */
+  #cleanEnd(active: Segment): number | undefined {
+    const { offsetIndex, timeIndex } = active;
+    if (!offsetIndex.isWhole() || !timeIndex.isWhole()) return undefined;
+    const last = offsetIndex.last();
+    const largest = timeIndex.last();
+    active.release();
+    if (last === undefined || largest === undefined) return undefined;
+    if (last.position < 0 || last.position >= active.sizeBytes || largest.offset > last.offset) return undefined;
+    active.resume(last, largest);
+    return last.offset + 1;
+  }
+
+  /** Inspects from the segment that holds the recovery point to the end of the log. */
+  #recover(): LoadedLog {
+    const { epochs } = this.#home;
+    const rebuildsEpochs = this.#needsEpochs();
+    const first = rebuildsEpochs ? 0 : this.#firstToInspect();
+    let end = 0;
+    for (let index = first; index < this.#segments.length; index++) {
+      const segment = this.#segments[index];
+      if (segment === undefined) break;
+      end = this.#recoverSegment(segment, index, rebuildsEpochs ? 'note' : 'check');
+    }
+    for (const segment of this.#segments.slice(first, -1)) segment.seal();
+    if (this.#fault === undefined && this.#options.logStartOffset > end) end = this.#restart();
+    if (this.#fault === undefined) {
+      if (rebuildsEpochs) epochs.save();
+      epochs.truncateFromEnd(end);
+    }
+    const flushedEnd = this.#fault === undefined ? end : this.#firstDamagedOffset(end);
+    const recoveryPoint = Math.max(0, Math.min(this.#options.recoveryPoint, flushedEnd));
+    return this.#loaded({ logEndOffset: end, recoveryPoint, created: false, trustsCleanEnd: false });
+  }
+
+  /** The leader epoch checkpoint is missing or broken, and there are batches that it should speak of. */
+  #needsEpochs(): boolean {
+    return this.#home.epochs.needsRebuild && this.#segments.some((segment) => segment.sizeBytes > 0);
+  }
+
+  #firstToInspect(): number {
+    const { recoveryPoint } = this.#options;
+    const after = this.#segments.findIndex((segment) => segment.baseOffset > recoveryPoint);
+    return Math.max(0, (after < 0 ? this.#segments.length : after) - 1);
+  }
+
+  /** Returns the offset at which the log ends, as far as it was seen. */
+  #recoverSegment(segment: Segment, index: number, epochs: 'check' | 'note'): number {
+    const fileBytes = segment.sizeBytes;
+    const result = segment.inspect(fileBytes, epochs);
+    segment.trustedFrom = segment.sizeBytes;
+    segment.unflushed = result.nextOffset > this.#options.recoveryPoint;
+    for (const damage of result.damages) this.#damaged(segment, damage);
+    const next = this.#segments[index + 1];
+    const laterBytes = this.#segments.slice(index + 1).some((later) => later.sizeBytes > 0);
+    if (next !== undefined && laterBytes) {
+      this.#requireContact(segment, result, { nextOffset: next.baseOffset, fileBytes });
+      return next.baseOffset;
+    }
+    this.#endAt(segment, result, fileBytes);
+    if (next !== undefined) this.#dropEmptyBehind(index, result.nextOffset);
+    return result.nextOffset;
+  }
+
+  /** A segment that others with data follow must end where the next begins. */
+  #requireContact(segment: Segment, result: ScanResult, bounds: { nextOffset: number; fileBytes: number }): void {
+    const { nextOffset, fileBytes } = bounds;
+    if (result.tail === undefined && result.nextOffset === nextOffset) return;
+    const reason = result.tail?.reason ?? `the segment ends here, but the next one begins at offset ${nextOffset}`;
+    const { position, nextOffset: offset } = result;
+    const damage = { position, end: fileBytes, offset, nextOffset: Math.max(offset, nextOffset), reason };
+    segment.damages = [...segment.damages, damage];
+    segment.sizeBytes = fileBytes;
+    this.#damaged(segment, damage);
+  }
+
+  /** The log ends in this segment: a torn tail is cut, unless it is more than that. */
+  #endAt(segment: Segment, result: ScanResult, fileBytes: number): void {
+    const { tail, position, nextOffset } = result;
+    const { recoveryPoint } = this.#options;
+    const lost = nextOffset < recoveryPoint;
+    if (lost || tail?.intact === true) {
+      const ending = lost ? `the log was flushed up to offset ${recoveryPoint}, but ends here` : 'the batch is altered';
+      const reason = tail === undefined ? ending : `${tail.reason}; ${ending}`;
+      const damage = {
+        position,
+        end: fileBytes,
+        offset: nextOffset,
+        nextOffset: Math.max(nextOffset + 1, recoveryPoint),
+        reason,
+      };
+      this.#damaged(segment, damage);
+      return;
+    }
+    if (tail !== undefined && this.#fault === undefined) segment.truncateFile();
+  }
+
+  /** Empty segments behind a log that ends earlier were created by a roll that did not reach the disk whole. */
+  #dropEmptyBehind(index: number, endOffset: number): void {
+    if (this.#fault !== undefined) return;
+    for (const segment of this.#segments.slice(index + 1).toReversed()) {
+      if (segment.baseOffset === endOffset && segment === this.#segments[index + 1]) return;
+      segment.removeFiles();
+      this.#segments.pop();
+    }
+  }
+
+  /** Nothing at or above the log start offset is left: the log begins anew there. */
+  #restart(): number {
+    const { logStartOffset, clock } = this.#options;
+    for (const segment of this.#segments.toReversed()) segment.removeFiles();
+    this.#segments.length = 0;
+    this.#segments.push(Segment.create(this.#home, logStartOffset, clock.now()));
+    return logStartOffset;
+  }
+
+  #firstDamagedOffset(end: number): number {
+    const offsets = this.#segments.flatMap((segment) => segment.damages.map((damage) => damage.offset));
+    return Math.min(end, ...offsets);
+  }
+
+  #damaged(segment: Segment, damage: Damage): void {
+    this.#fault ??= damageFault(segment.path, damage);
+  }
+
+  #loaded(end: { logEndOffset: number; recoveryPoint: number; created: boolean; trustsCleanEnd: boolean }): LoadedLog {
+    const firstOffset = this.#segments[0]?.baseOffset ?? 0;
+    const logStartOffset = Math.min(Math.max(this.#options.logStartOffset, firstOffset), end.logEndOffset);
+    return { home: this.#home, segments: this.#segments, logStartOffset, fault: this.#fault, ...end };
+  }
+}
