@@ -28,6 +28,10 @@ export interface ConnectionParts {
   readonly limits: ConnectionLimits;
   readonly memory: RequestMemory;
   readonly logger: Logger;
+  /** Whether something is under way beside requests, so that the connection is not idle however silent. */
+  readonly isBusy?: (() => boolean) | undefined;
+  /** Told of each response handed to the transport. */
+  readonly onAnswered?: ((response: ResponseFrame) => void) | undefined;
 }
 
 /** API key of Fetch, the first two bytes of its frames: the one request with a large answer. */
@@ -68,6 +72,8 @@ export class Connection implements FrameSink, MemoryHolder {
   readonly #limits: ConnectionLimits;
   readonly #memory: RequestMemory;
   readonly #logger: Logger;
+  readonly #isBusyBeside: (() => boolean) | undefined;
+  readonly #onAnswered: ((response: ResponseFrame) => void) | undefined;
 
   /** Requests under way in order of arrival; the head is the next to be answered. */
   #head: Exchange | undefined;
@@ -106,6 +112,8 @@ export class Connection implements FrameSink, MemoryHolder {
     this.#limits = parts.limits;
     this.#memory = parts.memory;
     this.#logger = parts.logger;
+    this.#isBusyBeside = parts.isBusy;
+    this.#onAnswered = parts.onAnswered;
     this.#liveness = new Liveness(parts.limits);
     this.#memory.register(this);
   }
@@ -152,7 +160,7 @@ export class Connection implements FrameSink, MemoryHolder {
   onTick(nowMs: number): void {
     if (this.#hasEnded) return;
     const { bufferedBytes, sentBytes } = this.#transport;
-    const isBusy = this.#inFlight > 0;
+    const isBusy = this.#inFlight > 0 || this.#isBusyBeside?.() === true;
     const view = { bufferedBytes, sentBytes, isBusy, messagesReceived: this.#framesReceived };
     const verdict = this.#liveness.check(nowMs, view);
     if (verdict === 'stuck') {
@@ -270,10 +278,15 @@ export class Connection implements FrameSink, MemoryHolder {
     this.#free = exchange;
     if (response !== undefined) {
       this.#settledBytes -= response.byteLength;
-      if (!this.#hasEnded) this.#transport.send(response.chunks, response.byteLength);
+      if (!this.#hasEnded) this.#send(response);
     }
     if (fault !== undefined && !this.#hasEnded) this.#fail(fault);
     return next;
+  }
+
+  #send(response: ResponseFrame): void {
+    this.#transport.send(response.chunks, response.byteLength);
+    this.#onAnswered?.(response);
   }
 
   #fail(fault: unknown): void {

@@ -1,0 +1,128 @@
+// The json subprotocol of one broker: a client library in the same process, shared by all sessions, so that they have
+// the same metadata, partitioner and batch encoding as every other client. A session has its own producers and readers.
+
+import type { RequestHandler } from '../broker/request-handler.ts';
+import { Client } from '../client/client.ts';
+import type { ClientWasm } from '../client/client-wasm.ts';
+import type { Codecs } from '../client/compression.ts';
+import type { ConsumedBatch, Consumer } from '../client/consumer.ts';
+import { InProcessOpener } from '../client/in-process-transport.ts';
+import type { Producer } from '../client/producer.ts';
+import type { Clock, Random } from '../core/platform.ts';
+import type { ConnectionParts } from './connection.ts';
+import type { FrameSink } from './frame-transport.ts';
+import type { JsonRecordOutput } from './json-protocol.ts';
+import { type JsonClient, openJsonSession } from './json-session.ts';
+import type { SubscriptionSource } from './json-subscription.ts';
+
+export interface JsonGatewayOptions {
+  readonly handler: RequestHandler;
+  readonly wasm: ClientWasm;
+  /** For reading compressed records; gzip comes with the runtime. */
+  readonly codecs?: Codecs | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** What a listener has of a connection. */
+export type JsonConnectionParts = Omit<ConnectionParts, 'handler' | 'isBusy' | 'onAnswered'>;
+
+/** Bytes of one session's records that wait for acknowledgement; beyond, its produce requests wait. */
+const PRODUCE_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes of one subscription that are read ahead of the client's credit. */
+const READ_AHEAD_BYTES = 1024 * 1024;
+/** Retriable failures of a subscription in a row before it is ended and the client told. */
+const READ_RETRIES = 20;
+
+export class JsonGateway {
+  readonly #handler: RequestHandler;
+  readonly #client: Client;
+
+  constructor(options: JsonGatewayOptions) {
+    this.#handler = options.handler;
+    this.#client = new Client({
+      transport: new InProcessOpener(options.handler),
+      clientId: 'millrace-json',
+      wasm: options.wasm,
+      codecs: options.codecs ?? {},
+      clock: options.clock,
+      random: options.random,
+    });
+  }
+
+  /** Opens a session over a transport of text messages. */
+  open(parts: JsonConnectionParts): FrameSink {
+    const client = new SessionClient(this.#client);
+    return openJsonSession({ ...parts, client, whenWritable: () => this.#handler.whenWritable() });
+  }
+
+  /** Ends the client; sessions must have ended before. */
+  close(): void {
+    this.#client.close();
+  }
+}
+
+class SessionClient implements JsonClient {
+  readonly admin;
+  readonly #client: Client;
+  readonly #producers = new Map<number, Producer>();
+
+  constructor(client: Client) {
+    this.#client = client;
+    this.admin = client.admin();
+  }
+
+  producer(acks: 0 | 1 | -1): Producer {
+    const known = this.#producers.get(acks);
+    if (known !== undefined) return known;
+    const producer = this.#client.producer({ acks, bufferBytes: PRODUCE_BYTES_MAX });
+    this.#producers.set(acks, producer);
+    return producer;
+  }
+
+  read(topic: string, positions: ReadonlyMap<number, number>): SubscriptionSource {
+    const consumer = this.#client.consumer({
+      maxBytes: READ_AHEAD_BYTES,
+      partitionBytes: READ_AHEAD_BYTES,
+      prefetchBytes: READ_AHEAD_BYTES,
+      retries: READ_RETRIES,
+    });
+    return new ConsumerSource(consumer, topic, positions);
+  }
+
+  close(): void {
+    // What is still on its way arrives or fails by itself: nobody is left to be told.
+    for (const producer of this.#producers.values()) producer.close().catch(() => undefined);
+    this.#producers.clear();
+  }
+}
+
+/** A consumer's batches, begun with the first call. */
+class ConsumerSource implements SubscriptionSource {
+  readonly #consumer: Consumer;
+  readonly #topic: string;
+  readonly #positions: ReadonlyMap<number, number>;
+  #batches: AsyncIterator<ConsumedBatch> | undefined;
+
+  constructor(consumer: Consumer, topic: string, positions: ReadonlyMap<number, number>) {
+    this.#consumer = consumer;
+    this.#topic = topic;
+    this.#positions = positions;
+  }
+
+  async next(): Promise<readonly JsonRecordOutput[] | undefined> {
+    this.#batches ??= await this.#start();
+    const { done, value } = await this.#batches.next();
+    return done === true ? undefined : value.records;
+  }
+
+  async #start(): Promise<AsyncIterator<ConsumedBatch>> {
+    const topic = this.#topic;
+    await this.#consumer.assign([...this.#positions].map(([partition, from]) => ({ topic, partition, from })));
+    return this.#consumer.batches();
+  }
+
+  close(): void {
+    void this.#consumer.close();
+  }
+}
