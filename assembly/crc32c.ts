@@ -14,9 +14,9 @@ import { CRC_TABLES } from "./regions";
 // @ts-ignore: decorator
 @inline const STREAM_BYTES_MIN: usize = 256;
 // @ts-ignore: decorator
-@inline const EIGHT_BYTES_MIN: usize = 2048;
+@inline const EIGHT_BYTES_MIN: usize = 1408;
 // @ts-ignore: decorator
-@inline const SIX_BYTES_MIN: usize = 8192;
+@inline const SIX_BYTES_MIN: usize = 17408;
 
 export function makeTables(): void {
   for (let byte: u32 = 0; byte < 256; ++byte) {

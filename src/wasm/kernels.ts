@@ -131,15 +131,19 @@ export class Kernels {
   readonly summary: BatchSummary = new BatchSummary();
   /** The raw exports, for the encoder and the decoder beside this file. */
   readonly exports: KernelExports;
-  readonly #reservedBytes: number;
+  /** First byte of what `reserve` gives out. */
+  readonly #scratch: number;
   #bytes: Uint8Array;
+  #words: Int32Array;
 
   private constructor(exports: KernelExports, memory: WebAssembly.Memory, reservedBytes: number) {
     this.exports = exports;
     this.memory = memory;
-    this.#reservedBytes = reservedBytes;
-    this.#bytes = this.#attach();
+    this.#scratch = alignUp(HEAP_BASE + reservedBytes + OVER_READ_BYTES);
+    this.#bytes = new Uint8Array(memory.buffer);
+    this.#words = new Int32Array(memory.buffer);
     this.#grow(this.#scratch + OVER_READ_BYTES);
+    this.#attach();
   }
 
   /** Instantiates the kernels. `source` is the plain build, or the shared build when a shared memory is given. */
@@ -160,17 +164,20 @@ export class Kernels {
     return HEAP_BASE;
   }
 
-  get #scratch(): number {
-    return alignUp(HEAP_BASE + this.#reservedBytes + OVER_READ_BYTES);
-  }
-
   /**
    * The whole memory. Ask again after anything that may grow it: a plain memory detaches older views. Over a shared
    * memory this is a view over a SharedArrayBuffer, which some platform calls (TextDecoder, WebSocket) refuse.
    */
   bytes(): Uint8Array {
-    if (this.#bytes.buffer !== this.memory.buffer) this.#bytes = this.#attach();
+    // A plain memory that grew has detached its views, which are then empty; `memory.buffer` is slow to ask for.
+    if (this.#bytes.length === 0) this.#attach();
     return this.#bytes;
+  }
+
+  /** The whole memory as 32-bit words, with the same rules as {@link bytes}. */
+  words(): Int32Array {
+    if (this.#words.length === 0) this.#attach();
+    return this.#words;
   }
 
   /**
@@ -184,19 +191,21 @@ export class Kernels {
   }
 
   #grow(end: number): void {
-    const missing = end - this.memory.buffer.byteLength;
+    const missing = end - this.bytes().length;
     if (missing <= 0) return;
     try {
       this.memory.grow(Math.ceil(missing / PAGE_BYTES));
     } catch (cause) {
       throw new LogFault('ERR_STORAGE', `WebAssembly memory cannot grow to ${end} bytes`, cause);
     }
-    this.#bytes = this.#attach();
+    this.#attach();
   }
 
-  #attach(): Uint8Array {
-    this.summary.attach(this.memory.buffer);
-    return new Uint8Array(this.memory.buffer);
+  #attach(): void {
+    const { buffer } = this.memory;
+    this.summary.attach(buffer);
+    this.#bytes = new Uint8Array(buffer);
+    this.#words = new Int32Array(buffer);
   }
 
   /** CRC32C (RFC 3720), unsigned. */

@@ -38,8 +38,10 @@ import { STATUS_OK } from '../../assembly/shared/status.ts';
 import { LogFault } from '../core/fault.ts';
 import type { Kernels } from './kernels.ts';
 
-const WORDS = RECORD_TABLE_STRIDE / 4;
-const DOUBLES = RECORD_TABLE_STRIDE / 8;
+const WORD_BYTES = 4;
+const DOUBLE_BYTES = 8;
+const WORDS = RECORD_TABLE_STRIDE / WORD_BYTES;
+const DOUBLES = RECORD_TABLE_STRIDE / DOUBLE_BYTES;
 
 export interface DecodeOptions {
   /** Whether every batch's CRC is checked. Default true. */
@@ -168,10 +170,16 @@ export class DecodedBatch {
     const source = table + tableBytes;
     this.#kernels.bytes().set(bytes, source);
     const lastOffsetDelta = this.lastOffset - this.baseOffset;
-    const { exports, memory } = this.#kernels;
-    const status = exports.tabulateRecords(source, bytes.length, count, this.baseTimestamp, lastOffsetDelta, table);
+    const status = this.#kernels.exports.tabulateRecords(
+      source,
+      bytes.length,
+      count,
+      this.baseTimestamp,
+      lastOffsetDelta,
+      table,
+    );
     if (status !== STATUS_OK) throw this.#corrupt(`its records gave status ${status}`);
-    const entries = new Int32Array(new Int32Array(memory.buffer, table, count * WORDS));
+    const entries = this.#kernels.words().slice(table / WORD_BYTES, table / WORD_BYTES + count * WORDS);
     return { bytes, words: entries, doubles: new Float64Array(entries.buffer), utf8: new TextDecoder() };
   }
 
@@ -200,7 +208,7 @@ export class DecodedRecord {
   }
 
   #word(byte: number): number {
-    return this.#table.words[this.#index * WORDS + byte / 4] ?? 0;
+    return this.#table.words[this.#index * WORDS + byte / WORD_BYTES] ?? 0;
   }
 
   get offset(): number {
@@ -210,7 +218,7 @@ export class DecodedRecord {
   /** Milliseconds since 1970; the batch's where it carries the log append time. */
   get timestamp(): number {
     if (this.#batch.hasLogAppendTime) return this.#batch.maxTimestamp;
-    return this.#table.doubles[this.#index * DOUBLES + RECORD_TABLE_TIMESTAMP / 8] ?? 0;
+    return this.#table.doubles[this.#index * DOUBLES + RECORD_TABLE_TIMESTAMP / DOUBLE_BYTES] ?? 0;
   }
 
   get key(): Uint8Array | null {

@@ -132,7 +132,7 @@ export class RecordBatchEncoder {
   finishRecords(): EncodedRecords {
     const first = this.#write().target + BATCH_HEADER_BYTES;
     const encoded = {
-      bytes: new Uint8Array(this.#kernels.bytes().subarray(first, first + this.#encodedBytes)),
+      bytes: this.#kernels.bytes().slice(first, first + this.#encodedBytes),
       recordCount: this.recordCount,
       baseTimestamp: this.#records[0]?.timestamp ?? 0,
       maxTimestamp: this.#maxTimestamp,
@@ -170,7 +170,7 @@ export class RecordBatchEncoder {
       options.producerEpoch ?? -1,
       options.baseSequence ?? -1,
     );
-    return new Uint8Array(this.#kernels.bytes().subarray(target, end));
+    return this.#kernels.bytes().slice(target, end);
   }
 
   /** Stages all records and lets the kernel write them behind the place of the header. */
@@ -193,9 +193,9 @@ export class RecordBatchEncoder {
 
   #stage(layout: Layout): void {
     const bytes = this.#kernels.bytes();
-    const plan = new Int32Array(bytes.buffer, layout.plan, this.#planWords);
+    const plan = this.#kernels.words();
     const baseTimestamp = this.#records[0]?.timestamp ?? 0;
-    let word = 0;
+    let word = layout.plan / WORD_BYTES;
     let at = layout.stage;
     let headerKey = 0;
     for (const { key, value, headers, timestamp } of this.#records) {
