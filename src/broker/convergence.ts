@@ -1,0 +1,87 @@
+// Brings metadata and data directory together before the broker serves: a crash may have come between the two, and a
+// directory written by Kafka brings partitions along that no metadata knows. Data is removed only where it is recorded
+// that its topic was deleted.
+
+import type { DeletedTopic, MetadataStore } from '../cluster/metadata-store.ts';
+import { LogFault } from '../core/fault.ts';
+import type { Logger } from '../core/logger.ts';
+import { parseUuid, type Uuid } from '../protocol/uuid.ts';
+import type { PartitionCheckpoints } from './partition-checkpoints.ts';
+import { isInternalTopic, parsePartitionDirectory, partitionDirectory } from './topic-names.ts';
+
+export interface ConvergenceOptions {
+  readonly metadata: MetadataStore;
+  readonly directory: PartitionCheckpoints;
+  readonly logger: Logger;
+}
+
+/** Removes what deletions left behind, and adopts topics whose directories carry their id. */
+export async function converge(options: ConvergenceOptions): Promise<void> {
+  const removed = await finishDeletions(options);
+  await adoptTopics(options, removed);
+}
+
+/** Returns the directories that are gone. */
+async function finishDeletions({ metadata, directory, logger }: ConvergenceOptions): Promise<ReadonlySet<string>> {
+  const removed = new Set<string>();
+  for (const topic of [...metadata.deletedTopics()]) {
+    for (const name of leftovers(topic, directory)) {
+      directory.removePartition(name);
+      removed.add(name);
+      logger.info('removed what the deletion of a topic had left', { directory: name });
+    }
+    await metadata.commit([{ kind: 'forget-deleted', id: topic.id }]);
+  }
+  return removed;
+}
+
+/** Directories of the deleted topic; one that carries another id belongs to a later topic of the same name. */
+function* leftovers(topic: DeletedTopic, directory: PartitionCheckpoints): Generator<string> {
+  for (let index = 0; index < topic.partitionCount; index++) {
+    const name = partitionDirectory(topic.name, index);
+    if (directory.partitions.get(name)?.topicId === topic.id) yield name;
+  }
+}
+
+interface Orphan {
+  readonly name: string;
+  readonly id: Uuid;
+  partitionCount: number;
+}
+
+async function adoptTopics(options: ConvergenceOptions, removed: ReadonlySet<string>): Promise<void> {
+  for (const orphan of orphans(options, removed)) {
+    const { name, id, partitionCount } = orphan;
+    const result = await options.metadata.commit([{ kind: 'create-topic', name, id, partitionCount, configs: {} }]);
+    if (result.outcome === 'failed') throw LogFault.fromRecord(result.fault);
+    if (result.outcome === 'committed') {
+      options.logger.info('adopted a topic found in the data directory', { topic: name, partitions: partitionCount });
+    }
+  }
+}
+
+/** Topics that have directories and no metadata. */
+function orphans({ metadata, directory, logger }: ConvergenceOptions, removed: ReadonlySet<string>): Iterable<Orphan> {
+  const found = new Map<string, Orphan>();
+  for (const [name, { topicId }] of directory.partitions) {
+    const parsed = parsePartitionDirectory(name);
+    if (parsed === undefined || removed.has(name)) continue;
+    const known = metadata.topic(parsed.topic);
+    if (known !== undefined && known.partitions.length > parsed.index) continue;
+    const id = parseUuid(topicId ?? '');
+    const orphan = found.get(parsed.topic);
+    if (
+      id === undefined ||
+      known !== undefined ||
+      (orphan !== undefined && orphan.id !== id) ||
+      isInternalTopic(parsed.topic)
+    ) {
+      logger.warn('a directory belongs to no topic and is left alone', { directory: name });
+    } else if (orphan === undefined) {
+      found.set(parsed.topic, { name: parsed.topic, id, partitionCount: parsed.index + 1 });
+    } else {
+      orphan.partitionCount = Math.max(orphan.partitionCount, parsed.index + 1);
+    }
+  }
+  return found.values();
+}
