@@ -12,7 +12,7 @@ import {
   segmentFileName,
   TEMPORARY_SUFFIX,
 } from './file-names.ts';
-import type { LogOptions } from './log.ts';
+import type { LogOptions } from './log-options.ts';
 import { readTopicId, writeTopicId } from './partition-metadata.ts';
 import { Segment, type SegmentHome } from './segment.ts';
 import { damageFault } from './segment-read.ts';

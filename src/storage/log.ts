@@ -6,66 +6,19 @@ import { BATCH_BASE_OFFSET, BATCH_HEADER_BYTES } from '../../assembly/shared/bat
 import { assert, present } from '../core/assert.ts';
 import { LogFault } from '../core/fault.ts';
 import { RETENTION_SEGMENTS_MAX } from '../core/limits.ts';
-import type { Clock, Store } from '../core/platform.ts';
-import type { Kernels } from '../wasm/kernels.ts';
+import type { Clock } from '../core/platform.ts';
 import { readInt64, viewOf } from './batch-header.ts';
 import { DELETED_DIRECTORY_SUFFIX, parentPath } from './file-names.ts';
 import type { LogConfig } from './log-config.ts';
+import { type FlushScope, LogFlusher } from './log-flusher.ts';
 import { type LoadedLog, loadLog } from './log-loader.ts';
+import type { AppendInfo, LogOptions, ReadRequest, SegmentDescription } from './log-options.ts';
+import { LogReader } from './log-reader.ts';
+import { countDue, DeletedFiles, totalBytes } from './retention.ts';
 import { Segment, type SegmentHome } from './segment.ts';
-import { locateBatch, type ReadLimits, readBatches, type SegmentBytes } from './segment-read.ts';
-import type { Damage } from './segment-scan.ts';
-import { findMaxTimestamp, findTimestamp, largestTimestampOf, type TimestampedOffset } from './timestamps.ts';
+import { locateBatch } from './segment-read.ts';
+import { findMaxTimestamp, findTimestamp, type TimestampedOffset } from './timestamps.ts';
 
-export interface LogOptions {
-  readonly store: Store;
-  readonly kernels: Kernels;
-  readonly clock: Clock;
-  /** `<topic>-<partition>`, in the store. */
-  readonly directory: string;
-  /** As Kafka prints it: base64url of 16 bytes. */
-  readonly topicId: string;
-  readonly config: LogConfig;
-  /** Offset up to which the log was known to be on stable storage. */
-  readonly recoveryPoint: number;
-  /** Log start offset as checkpointed last. */
-  readonly logStartOffset: number;
-  /** The log was closed in order by the process before, and `recoveryPoint` is its end. */
-  readonly cleanShutdown: boolean;
-}
-
-export interface AppendInfo {
-  readonly baseOffset: number;
-  readonly lastOffset: number;
-  /** Largest timestamp in the batch, as its header says; -1 for none. */
-  readonly maxTimestamp: number;
-  readonly offsetOfMaxTimestamp: number;
-  readonly leaderEpoch: number;
-}
-
-export interface ReadRequest extends ReadLimits {
-  readonly offset: number;
-}
-
-/** A segment as tools show it. */
-export interface SegmentDescription {
-  readonly path: string;
-  readonly baseOffset: number;
-  readonly endOffset: number;
-  readonly sizeBytes: number;
-  readonly offsetIndexEntries: number;
-  readonly timeIndexEntries: number;
-  readonly damages: readonly Damage[];
-}
-
-/** Where the batch of an offset begins: sequential readers need no index. */
-interface ReadHint {
-  readonly offset: number;
-  readonly segment: Segment;
-  readonly position: number;
-}
-
-const HINTS_MAX = 4;
 const EMPTY = new Uint8Array(0);
 
 export class Log {
@@ -77,23 +30,13 @@ export class Log {
   #segments: Segment[];
   #logStartOffset: number;
   #logEndOffset: number;
-  #recoveryPoint: number;
-  #unflushedSinceMs: number | undefined;
-  /** The first append since the running flush began. */
-  #sinceFlushBeganMs: number | undefined;
   #fault: LogFault | undefined;
   #flushFailed = false;
-  #flushing = false;
-  /** What a running flush may raise the recovery point to: lowered when the log is cut meanwhile. */
-  #flushEndMax = Number.POSITIVE_INFINITY;
-  /** Files were created or renamed in the directory since it was last flushed. */
-  #directoryUnflushed: boolean;
-  #parentUnflushed: boolean;
+  readonly #flusher: LogFlusher;
+  readonly #deleted: DeletedFiles;
+  readonly #reader: LogReader;
   /** The active segment's end was compared with its last batch, or written by this process. */
   #tailChecked: boolean;
-  #deleted: { paths: readonly string[]; atMs: number }[] = [];
-  #hints: ReadHint[] = [];
-  #nextHint = 0;
   #closed = false;
 
   /**
@@ -114,12 +57,16 @@ export class Log {
     this.#segments = loaded.segments;
     this.#logStartOffset = loaded.logStartOffset;
     this.#logEndOffset = loaded.logEndOffset;
-    this.#recoveryPoint = loaded.recoveryPoint;
     this.#fault = loaded.fault;
     this.#tailChecked = !loaded.trustsCleanEnd;
-    this.#directoryUnflushed = loaded.created || !loaded.trustsCleanEnd;
-    this.#parentUnflushed = loaded.created;
-    if (this.#logEndOffset > this.#recoveryPoint) this.#unflushedSinceMs = this.#clock.monotonic();
+    this.#reader = new LogReader(loaded.home, (offset) => this.#segmentOf(offset));
+    this.#deleted = new DeletedFiles(options.store);
+    this.#flusher = new LogFlusher(loaded.home, options.clock, {
+      recoveryPoint: loaded.recoveryPoint,
+      isBehind: loaded.logEndOffset > loaded.recoveryPoint,
+      directoryUnflushed: loaded.created || !loaded.trustsCleanEnd,
+      parentUnflushed: loaded.created,
+    });
   }
 
   get logStartOffset(): number {
@@ -132,13 +79,11 @@ export class Log {
 
   /** Everything below is on stable storage. */
   get recoveryPoint(): number {
-    return this.#recoveryPoint;
+    return this.#flusher.recoveryPoint;
   }
 
   get sizeBytes(): number {
-    let bytes = 0;
-    for (const segment of this.#segments) bytes += segment.sizeBytes;
-    return bytes;
+    return totalBytes(this.#segments);
   }
 
   /** The newest leader epoch that the log has batches of, or -1. */
@@ -147,12 +92,12 @@ export class Log {
   }
 
   get unflushedRecords(): number {
-    return this.#logEndOffset - this.#recoveryPoint;
+    return this.#logEndOffset - this.recoveryPoint;
   }
 
   /** Monotonic time of the first append that is not flushed; undefined when there is none. */
   get unflushedSinceMs(): number | undefined {
-    return this.#unflushedSinceMs;
+    return this.#flusher.unflushedSinceMs;
   }
 
   /** The first fault that made the log read-only. */
@@ -179,9 +124,7 @@ export class Log {
     const { lastOffset, maxTimestamp } = info;
     this.#active.note({ bytes: batch.length, lastOffset, maxTimestamp });
     this.#logEndOffset = lastOffset + 1;
-    const nowMs = this.#unflushedSinceMs === undefined || this.#flushing ? this.#clock.monotonic() : 0;
-    this.#unflushedSinceMs ??= nowMs;
-    if (this.#flushing) this.#sinceFlushBeganMs ??= nowMs;
+    this.#flusher.noteAppend();
   }
 
   #prepareAppend(batchBytes: number, info: AppendInfo): void {
@@ -209,44 +152,7 @@ export class Log {
     const offsetEnd = Math.min(request.offsetEnd, this.#logEndOffset);
     if (offset >= offsetEnd) return EMPTY;
     const limits = { maxBytes: request.maxBytes, minOneBatch: request.minOneBatch, offsetEnd };
-    return this.#readHinted(offset, limits) ?? this.#readLocated(offset, limits);
-  }
-
-  #readHinted(offset: number, limits: ReadLimits): Uint8Array | undefined {
-    const hint = this.#hints.find((each) => each.offset === offset);
-    if (hint === undefined) return undefined;
-    const { position } = hint;
-    const rolled = position === hint.segment.sizeBytes && hint.segment !== this.#active;
-    const segment = rolled ? this.#segmentOf(offset) : hint.segment;
-    const at = rolled ? 0 : position;
-    if (rolled && segment.baseOffset !== offset) return undefined;
-    const read = readBatches(segment, this.#home, { position: at, baseOffset: offset, ...limits });
-    return read === undefined ? undefined : this.#served(segment, at, read);
-  }
-
-  #readLocated(offset: number, limits: ReadLimits): Uint8Array {
-    const segment = this.#segmentOf(offset);
-    const place = locateBatch(segment, this.#home, offset);
-    const { baseOffset } = place.header;
-    const read = readBatches(segment, this.#home, { position: place.position, baseOffset, ...limits });
-    if (read !== undefined) return this.#served(segment, place.position, read);
-    // The batch was found damaged: now it is located as such, or behind a damage that covers less than was feared.
-    const again = locateBatch(segment, this.#home, offset);
-    const second = readBatches(segment, this.#home, {
-      position: again.position,
-      baseOffset: again.header.baseOffset,
-      ...limits,
-    });
-    if (second !== undefined) return this.#served(segment, again.position, second);
-    const where = `${segment.path}: at offset ${again.header.baseOffset}, position ${again.position}`;
-    throw new LogFault('ERR_CORRUPT_LOG', `${where}: the file changes while it is read`);
-  }
-
-  #served(segment: Segment, position: number, read: SegmentBytes): Uint8Array {
-    if (read.bytes.length === 0) return EMPTY;
-    this.#hints[this.#nextHint] = { offset: read.nextOffset, segment, position: position + read.bytes.length };
-    this.#nextHint = (this.#nextHint + 1) % HINTS_MAX;
-    return read.bytes;
+    return this.#reader.read(offset, limits);
   }
 
   /**
@@ -286,28 +192,11 @@ export class Log {
    * failed may have lost pages that a second one would not miss.
    */
   async flush(): Promise<void> {
-    assert(!this.#flushing, 'one flush at a time');
     this.#assertFlushable();
-    const end = this.#logEndOffset;
-    const segments = this.#unflushedSegments();
-    if (segments.length === 0 && !this.#directoryUnflushed) {
-      this.#flushed(end);
-      return;
-    }
-    this.#flushing = true;
-    this.#flushEndMax = Number.POSITIVE_INFINITY;
-    this.#sinceFlushBeganMs = undefined;
     try {
-      const results = await Promise.allSettled(segments.map((segment) => this.#flushSegment(segment)));
-      if (this.#closed) return;
-      for (const result of results) if (result.status === 'rejected') throw result.reason;
-      this.#flushDirectory();
-      this.#flushed(Math.min(end, this.#flushEndMax));
+      await this.#flusher.flush(this.#flushScope());
     } catch (error) {
-      this.#flushFailed = true;
-      throw this.#fail(error);
-    } finally {
-      this.#flushing = false;
+      throw this.#failFlush(error);
     }
   }
 
@@ -315,50 +204,19 @@ export class Log {
   flushSync(): void {
     this.#assertFlushable();
     try {
-      for (const segment of this.#unflushedSegments()) {
-        segment.unflushed = false;
-        segment.file.flushSync();
-        if (segment !== this.#active) segment.flushIndexesSync();
-      }
-      this.#flushDirectory();
+      this.#flusher.flushSync(this.#flushScope());
     } catch (error) {
-      this.#flushFailed = true;
-      throw this.#fail(error);
+      throw this.#failFlush(error);
     }
-    this.#flushed(this.#logEndOffset);
   }
 
-  #unflushedSegments(): Segment[] {
-    return this.#segments.filter(
-      (segment) => segment.unflushed || segment.flushing || (segment !== this.#active && segment.indexesUnflushed),
-    );
+  #flushScope(): FlushScope {
+    return { segments: this.#segments, logEndOffset: this.#logEndOffset };
   }
 
-  /** Indexes of the active segment are left out: after a crash they are rebuilt in any case. */
-  async #flushSegment(segment: Segment): Promise<void> {
-    const sealed = segment !== this.#active;
-    const { unflushed } = segment;
-    segment.unflushed = false;
-    segment.flushing = true;
-    try {
-      await Promise.all([unflushed ? segment.file.flush() : undefined, sealed ? segment.flushIndexes() : undefined]);
-    } finally {
-      segment.flushing = false;
-    }
-    if (sealed && !this.#closed) segment.releaseIndexFiles();
-  }
-
-  #flushDirectory(): void {
-    const { store } = this.#home;
-    if (this.#parentUnflushed) store.flushDirectory(parentPath(this.directory));
-    this.#parentUnflushed = false;
-    if (this.#directoryUnflushed) store.flushDirectory(this.directory);
-    this.#directoryUnflushed = false;
-  }
-
-  #flushed(end: number): void {
-    this.#recoveryPoint = Math.max(this.#recoveryPoint, end);
-    this.#unflushedSinceMs = this.#recoveryPoint >= this.#logEndOffset ? undefined : this.#sinceFlushBeganMs;
+  #failFlush(error: unknown): unknown {
+    if (error instanceof LogFault) this.#flushFailed = true;
+    return this.#fail(error);
   }
 
   /**
@@ -391,7 +249,7 @@ export class Log {
   truncateTo(offset: number): void {
     this.#assertWritable();
     if (offset >= this.#logEndOffset) return;
-    this.#hints = [];
+    this.#reader.forget();
     this.#tailChecked = true;
     try {
       if (offset <= this.#logStartOffset) this.#restartAt(offset);
@@ -400,8 +258,7 @@ export class Log {
     } catch (error) {
       throw this.#fail(error);
     }
-    this.#recoveryPoint = Math.min(this.#recoveryPoint, this.#logEndOffset);
-    this.#flushEndMax = Math.min(this.#flushEndMax, this.#logEndOffset);
+    this.#flusher.noteCut(this.#logEndOffset);
   }
 
   #restartAt(offset: number): void {
@@ -409,7 +266,7 @@ export class Log {
     this.#logStartOffset = offset;
     this.#removeSegmentsFrom(0);
     this.#segments = [Segment.create(this.#home, offset, this.#clock.now())];
-    this.#directoryUnflushed = true;
+    this.#flusher.noteDirectoryChange();
   }
 
   #cutAt(offset: number): void {
@@ -438,7 +295,9 @@ export class Log {
     this.#assertOpen();
     if (this.#fault !== undefined) return 0;
     try {
-      const count = Math.min(this.#countDue(nowMs), RETENTION_SEGMENTS_MAX);
+      const { config } = this.#home;
+      const scope = { segments: this.#segments, logStartOffset: this.#logStartOffset, config, nowMs };
+      const count = Math.min(countDue(scope, this.#home), RETENTION_SEGMENTS_MAX);
       if (count === 0) return 0;
       if (count === this.#segments.length) this.#roll();
       for (let index = 0; index < count; index++) this.#deleteOldest(nowMs);
@@ -449,39 +308,14 @@ export class Log {
     }
   }
 
-  #countDue(nowMs: number): number {
-    const { deletes, retentionBytes, retentionMs } = this.#home.config;
-    let excessBytes = deletes && retentionBytes >= 0 ? this.sizeBytes - retentionBytes : Number.NEGATIVE_INFINITY;
-    let count = 0;
-    for (const segment of this.#segments) {
-      const next = this.#segments[count + 1];
-      excessBytes -= segment.sizeBytes;
-      const isEmptyLast = next === undefined && segment.sizeBytes === 0;
-      const belowStart = next !== undefined && next.baseOffset <= this.#logStartOffset;
-      const tooMuch = excessBytes >= 0 && next !== undefined;
-      if (isEmptyLast) break;
-      if (!belowStart && !tooMuch && !(deletes && retentionMs >= 0 && this.#isOlder(segment, nowMs - retentionMs)))
-        break;
-      count += 1;
-    }
-    return count;
-  }
-
-  #isOlder(segment: Segment, timestamp: number): boolean {
-    const largest = largestTimestampOf(segment, this.#home);
-    if (segment !== this.#active) segment.releaseIndexFiles();
-    return largest >= 0 && largest < timestamp;
-  }
-
   /** One rename at a time reaches the disk, so that a crash never leaves a hole between segments. */
   #deleteOldest(nowMs: number): void {
     const segment = present(this.#segments[0], 'oldest segment');
     const next = present(this.#segments[1], 'segment behind the oldest');
     const paths = segment.renameToDeleted();
     this.#segments.shift();
-    this.#deleted.push({ paths, atMs: nowMs });
-    this.#hints = this.#hints.filter((hint) => hint.segment !== segment);
-    this.#nextHint = this.#hints.length % HINTS_MAX;
+    this.#deleted.add(paths, nowMs);
+    this.#reader.forget();
     this.#home.store.flushDirectory(this.directory);
     if (next.baseOffset > this.#logStartOffset) this.#advanceLogStart(next.baseOffset);
   }
@@ -489,13 +323,7 @@ export class Log {
   /** Removes files that retention took out at least file.delete.delay.ms ago. */
   removeDeletedFiles(nowMs: number): void {
     this.#assertOpen();
-    const delay = this.#home.config.fileDeleteDelayMs;
-    while (this.#deleted.length > 0) {
-      const oldest = present(this.#deleted[0], 'oldest deleted segment');
-      if (nowMs - oldest.atMs < delay) return;
-      for (const path of oldest.paths) this.#home.store.remove(path);
-      this.#deleted.shift();
-    }
+    this.#deleted.removeDue(nowMs, this.#home.config.fileDeleteDelayMs);
   }
 
   /** Rolls the active segment when segment.ms have passed since its first append, or since it was opened with data. */
@@ -536,7 +364,6 @@ export class Log {
       if (writes) active.seal();
       this.flushSync();
       active.flushIndexesSync();
-      if (this.#directoryUnflushed) this.#flushDirectory();
     } catch (error) {
       this.#forbidCleanStart();
       throw this.#fail(error);
@@ -606,7 +433,7 @@ export class Log {
     if (full.sizeBytes === 0) return;
     full.seal();
     const next = Segment.create(this.#home, this.#logEndOffset, this.#clock.now());
-    this.#directoryUnflushed = true;
+    this.#flusher.noteDirectoryChange();
     this.#segments.push(next);
     this.#tailChecked = true;
   }
@@ -646,7 +473,8 @@ export class Log {
 
   #release(): void {
     this.#closed = true;
-    this.#hints = [];
+    this.#flusher.close();
+    this.#reader.forget();
     for (const segment of this.#segments) segment.release();
   }
 }

@@ -14,7 +14,7 @@ export function readTopicId(store: Store, directory: string): string | undefined
   const path = joinPath(directory, PARTITION_METADATA_FILE);
   const content = store.readSmall(path);
   if (content === undefined) return undefined;
-  const match = /^version: 0\ntopic_id: ([A-Za-z0-9_-]{22})\n?$/.exec(new TextDecoder().decode(content));
+  const match = /^version: 0\ntopic_id: (\S+)\n?$/.exec(new TextDecoder().decode(content));
   if (match?.[1] === undefined) throw new LogFault('ERR_CORRUPT_LOG', `${path} does not name a topic id`);
   return match[1];
 }

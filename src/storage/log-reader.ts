@@ -1,0 +1,59 @@
+// Reads across the segments of one log: by the hint that the last read left, or by the index. It knows no log end and no
+// log start; log.ts has checked the offset.
+
+import { LogFault } from '../core/fault.ts';
+import { type ReadHint, ReadHints } from './read-hints.ts';
+import type { Segment, SegmentHome } from './segment.ts';
+import { locateBatch, type ReadLimits, readBatches, type SegmentBytes } from './segment-read.ts';
+
+const EMPTY = new Uint8Array(0);
+
+export class LogReader {
+  readonly #home: SegmentHome;
+  readonly #segmentOf: (offset: number) => Segment;
+  readonly #hints = new ReadHints();
+
+  constructor(home: SegmentHome, segmentOf: (offset: number) => Segment) {
+    this.#home = home;
+    this.#segmentOf = segmentOf;
+  }
+
+  /** Segments went or were cut: what was noted of them holds no more. */
+  forget(): void {
+    this.#hints.clear();
+  }
+
+  read(offset: number, limits: ReadLimits): Uint8Array {
+    const hint = this.#hints.find(offset);
+    const hinted = hint === undefined ? undefined : this.#readHinted(hint, limits);
+    return hinted ?? this.#readLocated(offset, limits);
+  }
+
+  #readHinted(hint: ReadHint, limits: ReadLimits): Uint8Array | undefined {
+    const { offset } = hint;
+    const hasEnded = hint.position === hint.segment.sizeBytes;
+    const segment = hasEnded ? this.#segmentOf(offset) : hint.segment;
+    if (hasEnded && segment.baseOffset !== offset) return undefined;
+    const position = hasEnded ? 0 : hint.position;
+    const read = readBatches(segment, this.#home, { position, baseOffset: offset, ...limits });
+    return read === undefined ? undefined : this.#served({ segment, position, read, hint });
+  }
+
+  #readLocated(offset: number, limits: ReadLimits): Uint8Array {
+    const segment = this.#segmentOf(offset);
+    // The first round may find the batch damaged. The second then meets the damage, or the batch that lies behind it.
+    for (let round = 0; round < 2; round++) {
+      const { position, header } = locateBatch(segment, this.#home, offset);
+      const read = readBatches(segment, this.#home, { position, baseOffset: header.baseOffset, ...limits });
+      if (read !== undefined) return this.#served({ segment, position, read });
+    }
+    throw new LogFault('ERR_CORRUPT_LOG', `${segment.path}: at offset ${offset}: the file changes while it is read`);
+  }
+
+  #served(served: { segment: Segment; position: number; read: SegmentBytes; hint?: ReadHint }): Uint8Array {
+    const { segment, position, read, hint } = served;
+    if (read.bytes.length === 0) return EMPTY;
+    this.#hints.add({ offset: read.nextOffset, segment, position: position + read.bytes.length }, hint);
+    return read.bytes;
+  }
+}

@@ -1,0 +1,72 @@
+// Which segments of a log are due to go, and what becomes of their files: renamed at once, removed after a delay.
+
+import { present } from '../core/assert.ts';
+import type { Store } from '../core/platform.ts';
+import type { LogConfig } from './log-config.ts';
+import type { Segment } from './segment.ts';
+import type { ReadTools } from './segment-read.ts';
+import { largestTimestampOf } from './timestamps.ts';
+
+export interface RetentionScope {
+  /** Oldest first; the last is active. */
+  readonly segments: readonly Segment[];
+  readonly logStartOffset: number;
+  readonly config: LogConfig;
+  readonly nowMs: number;
+}
+
+/** How many segments from the front are due: below the log start, above retention.bytes, or older than retention.ms. */
+export function countDue(scope: RetentionScope, tools: ReadTools): number {
+  const { segments, config } = scope;
+  const limited = config.deletes && config.retentionBytes >= 0;
+  let excessBytes = limited ? totalBytes(segments) - config.retentionBytes : Number.NEGATIVE_INFINITY;
+  let count = 0;
+  for (const segment of segments) {
+    const next = segments[count + 1];
+    excessBytes -= segment.sizeBytes;
+    const belowStart = next !== undefined && next.baseOffset <= scope.logStartOffset;
+    const tooMuch = next !== undefined && excessBytes >= 0;
+    if (!belowStart && !tooMuch && !isExpired(segment, scope, tools)) break;
+    count += 1;
+  }
+  return count;
+}
+
+export function totalBytes(segments: readonly Segment[]): number {
+  let bytes = 0;
+  for (const segment of segments) bytes += segment.sizeBytes;
+  return bytes;
+}
+
+/** By the largest timestamp in the segment. Batches without a timestamp never expire. */
+function isExpired(segment: Segment, { segments, config, nowMs }: RetentionScope, tools: ReadTools): boolean {
+  if (!config.deletes || config.retentionMs < 0 || segment.sizeBytes === 0) return false;
+  const known = segment.largest !== undefined;
+  const timestamp = largestTimestampOf(segment, tools);
+  if (!known && segment !== segments.at(-1)) segment.releaseIndexFiles();
+  return timestamp >= 0 && nowMs - timestamp > config.retentionMs;
+}
+
+/** Files out of the log's sight, waiting for their end. What is left of them after a crash goes at the next open. */
+export class DeletedFiles {
+  readonly #store: Store;
+  #waiting: { readonly paths: readonly string[]; readonly atMs: number }[] = [];
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  add(paths: readonly string[], atMs: number): void {
+    this.#waiting.push({ paths, atMs });
+  }
+
+  /** Removes what was added at least `delayMs` before `nowMs`. */
+  removeDue(nowMs: number, delayMs: number): void {
+    while (this.#waiting.length > 0) {
+      const { paths, atMs } = present(this.#waiting[0], 'oldest deleted segment');
+      if (nowMs - atMs < delayMs) return;
+      for (const path of paths) this.#store.remove(path);
+      this.#waiting.shift();
+    }
+  }
+}
