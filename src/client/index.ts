@@ -1,3 +1,5 @@
+// The public entry of the client, and nothing else.
+
 /**
  * The client of a Millrace broker, or of any broker that speaks Kafka frames over WebSocket: for browsers, Workers,
  * Deno, Bun and Node.

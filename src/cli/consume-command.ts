@@ -1,0 +1,88 @@
+// `millrace consume`: the records of a topic on standard output, bytes as they are or as JSON lines.
+
+import { Command, Option } from 'commander';
+import type { Client, ConsumedBatch, ConsumedRecord, Consumer, StartPosition } from '../client/index.ts';
+import { oneOf, parseSeparator, parseStart, wholeNumber } from './arguments.ts';
+import { Output } from './output.ts';
+import { jsonLine, textLine } from './record-format.ts';
+import { serverOption, withClient } from './server-option.ts';
+
+const FORMATS = ['text', 'json'] as const;
+/** A broker that is away longer than these retries take is a failure to tell, not one to wait out in silence. */
+const RETRIES = 12;
+
+const EXAMPLES = `
+Examples:
+  $ millrace consume greetings
+  $ millrace consume greetings --from end
+  $ millrace consume greetings --from 2026-01-31T08:00:00Z --count 10
+  $ millrace consume greetings --from 1200 --partition 0 --until-end
+  $ millrace consume greetings --format json | jq .value
+
+--from takes beginning (the default), end, an offset, or a time: ISO 8601, or @ and milliseconds since 1970. It waits
+for more records until --count or --until-end is reached, or you press Ctrl-C. Text is the value and a newline, byte for
+byte; a null value is an empty line. JSON has topic, partition, offset, timestamp, key, value and headers; bytes that are
+not UTF-8 stand in keyBase64, valueBase64.`;
+
+interface ConsumeOptions {
+  readonly from: StartPosition;
+  readonly count?: number;
+  readonly partition?: number;
+  readonly format: (typeof FORMATS)[number];
+  readonly keySeparator?: Uint8Array;
+  readonly untilEnd?: true;
+  readonly server: string;
+}
+
+export function consumeCommand(): Command {
+  return new Command('consume')
+    .description('print the records of a topic')
+    .argument('<topic>', 'topic to read')
+    .addOption(
+      new Option('--from <position>', 'beginning, end, an offset, or a time')
+        .argParser(parseStart)
+        .default('beginning'),
+    )
+    .option('--count <number>', 'stop after so many records', wholeNumber(0))
+    .option('--partition <number>', 'read one partition', wholeNumber(0))
+    .option('--until-end', 'stop where the topic ends now')
+    .addOption(new Option('--format <format>', 'text or json').argParser(oneOf(FORMATS)).default('text'))
+    .addOption(
+      new Option('--key-separator <text>', 'print the key and this before the value').argParser(parseSeparator),
+    )
+    .addOption(serverOption())
+    .addHelpText('after', EXAMPLES)
+    .action((topic: string, options: ConsumeOptions) =>
+      withClient(options.server, (client) => consume(client, topic, options)),
+    );
+}
+
+async function consume(client: Client, topic: string, options: ConsumeOptions): Promise<void> {
+  const output = new Output(process.stdout);
+  const consumer = client.consumer({ retries: RETRIES });
+  const end = (): void => void consumer.close();
+  process.once('SIGINT', end);
+  process.once('SIGTERM', end);
+  const { partition, from } = options;
+  await consumer.assign([{ topic, from, ...(partition === undefined ? {} : { partition }) }]);
+  await print(consumer, output, options);
+  await consumer.close();
+  await output.flush();
+}
+
+async function print(consumer: Consumer, output: Output, options: ConsumeOptions): Promise<void> {
+  let left = options.count ?? Number.POSITIVE_INFINITY;
+  if (left === 0) return;
+  for await (const batch of consumer.batches({ untilEnd: options.untilEnd ?? false })) {
+    const records = batch.records.slice(0, left);
+    left -= records.length;
+    await output.write(formatted(records, options));
+    if (left === 0 || output.isBroken) return;
+  }
+}
+
+/** One write for a whole batch. */
+function formatted(records: ConsumedBatch['records'], { format, keySeparator }: ConsumeOptions): Uint8Array {
+  const line = format === 'json' ? jsonLine : (record: ConsumedRecord) => textLine(record, keySeparator);
+  return Buffer.concat(records.flatMap(line));
+}

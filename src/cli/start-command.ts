@@ -1,0 +1,121 @@
+// `millrace start`: reads the configuration, runs the broker, says when it serves, and ends it in order.
+
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { LogFault } from '../core/fault.ts';
+import type { Logger } from '../core/logger.ts';
+import { collect, collectPairs, type HostPort, oneOf, parseHostPort, wholeNumber } from './arguments.ts';
+import type { LogLevel } from './start-log.ts';
+
+/** In the working directory, like a build tool's: each project has its own, and removing it removes everything. */
+const DATA_DIRECTORY_DEFAULT = '.millrace';
+const HTTP_DEFAULT: HostPort = { host: '127.0.0.1', port: 8092 };
+const WORKERS_MAX = 64;
+/** More slots than this are for machines that somebody tunes: each has its own slabs. */
+const WORKERS_DEFAULT_MAX = 4;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+
+const EXAMPLES = `
+Examples:
+  $ millrace start
+  $ millrace start --data-dir /var/lib/millrace --http 0.0.0.0:8092
+  $ millrace start --set num.partitions=3 --set log.retention.hours=24
+  $ millrace start --config server.properties --allow-origin https://app.example
+
+The data directory is created where it is missing. --set goes over --config; both take Kafka's names, and one that is
+not supported is refused. On a terminal it greets you; otherwise it logs JSON lines, one of which says
+{"msg":"ready","http":"HOST:PORT"} when it serves. SIGTERM or SIGINT ends it in order, a second one at once.`;
+
+interface StartOptions {
+  readonly dataDir: string;
+  readonly http: HostPort;
+  readonly workers: number;
+  readonly config?: string;
+  readonly set: Readonly<Record<string, string>>;
+  readonly allowOrigin: readonly string[];
+  readonly logLevel: LogLevel;
+}
+
+export function startCommand(): Command {
+  return new Command('start')
+    .description('run a broker')
+    .option('--data-dir <directory>', 'where records are kept', DATA_DIRECTORY_DEFAULT)
+    .addOption(
+      new Option('--http <host:port>', 'address of WebSocket and HTTP; port 0 picks a free one')
+        .argParser(parseHostPort)
+        .default(HTTP_DEFAULT, '127.0.0.1:8092'),
+    )
+    .option('--workers <count>', 'threads that own partitions', wholeNumber(1), workersDefault())
+    .option('--config <file>', "Kafka's server.properties: KEY=VALUE lines")
+    .option('--set <key=value>', 'one configuration value; repeatable', collectPairs, {})
+    .option('--allow-origin <origin>', 'let web pages of this origin in; repeatable', collect, [])
+    .addOption(
+      new Option('--log-level <level>', `what is logged: ${LOG_LEVELS.join(', ')}`)
+        .argParser(oneOf(LOG_LEVELS))
+        .default('info'),
+    )
+    .addHelpText('after', EXAMPLES)
+    .action((options: StartOptions) => start(options));
+}
+
+/** One core is left to the main thread, which dispatches. */
+function workersDefault(): number {
+  return Math.max(1, Math.min(availableParallelism() - 1, WORKERS_DEFAULT_MAX));
+}
+
+async function start(options: StartOptions): Promise<void> {
+  if (options.workers > WORKERS_MAX) throw new LogFault('ERR_USAGE', `--workers takes at most ${WORKERS_MAX}`);
+  const [{ startLog }, { startBroker }] = await Promise.all([
+    import('./start-log.ts'),
+    import('../platform/node/broker.ts'),
+  ]);
+  const log = await startLog(options.logLevel);
+  const ended = endedBySignal(log.logger);
+  const dataDirectory = resolve(options.dataDir);
+  const broker = await startBroker({
+    dataDirectory,
+    http: options.http,
+    workers: options.workers,
+    config: await configOf(options),
+    allowOrigins: options.allowOrigin,
+    logger: log.logger,
+  });
+  log.ready({ http: broker.httpAddress, dataDirectory, pid: process.pid });
+  await ended;
+  await broker.close();
+  log.ended();
+}
+
+async function configOf({ config, set }: StartOptions): Promise<Record<string, string>> {
+  if (config === undefined) return { ...set };
+  const { parseProperties } = await import('../broker/config/properties-file.ts');
+  return { ...parseProperties(readConfig(config)), ...set };
+}
+
+function readConfig(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new LogFault('ERR_CONFIG', `--config ${path} cannot be read: ${String(error)}`, error);
+  }
+}
+
+/** Resolves at the first SIGTERM or SIGINT; from then on another one ends the process where it stands. */
+function endedBySignal(logger: Logger): Promise<void> {
+  return new Promise((resolveEnd) => {
+    const end = (signal: NodeJS.Signals): void => {
+      logger.info('ending', { signal });
+      resolveEnd();
+      for (const again of ['SIGTERM', 'SIGINT'] as const) process.once(again, () => process.exit(1));
+    };
+    const first = (signal: NodeJS.Signals): void => {
+      process.off('SIGTERM', first);
+      process.off('SIGINT', first);
+      end(signal);
+    };
+    process.on('SIGTERM', first);
+    process.on('SIGINT', first);
+  });
+}
