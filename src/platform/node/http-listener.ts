@@ -191,10 +191,14 @@ class NodeHttpListener implements HttpListener {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const decision = this.#policy.decide(request.headers.origin, request.headers.host);
-    const refusal = decision.allowed
-      ? this.webSockets.upgrade(request, socket, head)
-      : textResponse(403, decision.reason);
+    const refusal = decision.allowed ? this.#open(request, socket, head) : textResponse(403, decision.reason);
     if (refusal !== undefined) refuse(socket, refusal);
+  }
+
+  #open(request: IncomingMessage, socket: Duplex, head: Buffer): HttpResponse | undefined {
+    const notReady = this.#service.notReady();
+    if (notReady !== undefined) return textResponse(503, `not ready: ${notReady}`, { 'retry-after': '1' });
+    return this.webSockets.upgrade(request, socket, head);
   }
 
   /** Bytes that are no HTTP, or headers that take too long: an answer where one can still be written. */
