@@ -5,7 +5,7 @@
 import type { DeletedTopic, MetadataStore } from '../cluster/metadata-store.ts';
 import { LogFault } from '../core/fault.ts';
 import type { Logger } from '../core/logger.ts';
-import { parseUuid, type Uuid } from '../protocol/uuid.ts';
+import { parseUuid } from '../protocol/uuid.ts';
 import type { PartitionCheckpoints } from './partition-checkpoints.ts';
 import { isInternalTopic, parsePartitionDirectory, partitionDirectory } from './topic-names.ts';
 
@@ -45,7 +45,7 @@ function* leftovers(topic: DeletedTopic, directory: PartitionCheckpoints): Gener
 
 interface Orphan {
   readonly name: string;
-  readonly id: Uuid;
+  readonly id: string;
   partitionCount: number;
 }
 

@@ -5,7 +5,7 @@ import type { Clock } from '../core/platform.ts';
 import type { PartitionState } from '../partition/commands.ts';
 import { type Deadline, Deadlines } from './deadlines.ts';
 import type { ConnectionContext } from './request-handler.ts';
-import type { RoutedPartition } from './router.ts';
+import type { PartitionWait, RoutedPartition } from './router.ts';
 
 /** Why a wait ended: there may be enough bytes, a partition changed otherwise, time is over, or nobody listens. */
 export type WakeReason = 'bytes' | 'changed' | 'deadline' | 'closed';
@@ -20,7 +20,7 @@ export interface FetchWaitOptions {
 }
 
 /** One waiting fetch. */
-export class FetchWait implements Deadline {
+export class FetchWait implements Deadline, PartitionWait {
   readonly deadlineMs: number;
   heapIndex = -1;
   readonly connection: ConnectionContext;

@@ -2,14 +2,20 @@
 // partition's state. It opens and closes nothing.
 
 import type { TopicRecord } from '../cluster/metadata-store.ts';
-import { assert } from '../core/assert.ts';
+import { assert, present } from '../core/assert.ts';
 import type { FaultRecord } from '../core/fault.ts';
 import type { PartitionHandle, PartitionState } from '../partition/commands.ts';
 import { ERROR_CODES } from '../protocol/errors.ts';
-import type { Uuid } from '../protocol/uuid.ts';
+import { parseUuid, type Uuid } from '../protocol/uuid.ts';
 import type { TopicSettings } from './config/broker-config.ts';
-import type { FetchWait } from './fetch-waits.ts';
 import { collisionKey, partitionDirectory } from './topic-names.ts';
+
+/** Something that waits for the partition to move; see fetch-waits.ts. */
+export interface PartitionWait {
+  /** Bytes still missing. */
+  bytesLeft: number;
+  end(reason: 'bytes' | 'changed'): void;
+}
 
 /** One partition as the request path sees it. */
 export class RoutedPartition {
@@ -25,7 +31,7 @@ export class RoutedPartition {
   /** Why it is offline. */
   fault: FaultRecord | undefined;
   /** Long polls that look at this partition; undefined where there have been none. */
-  waits: Set<FetchWait> | undefined;
+  waits: Set<PartitionWait> | undefined;
 
   constructor(topic: RoutedTopic, index: number, handle: PartitionHandle) {
     this.topic = topic;
@@ -53,7 +59,7 @@ export class RoutedTopic {
 
   constructor(record: TopicRecord, settings: TopicSettings) {
     this.name = record.name;
-    this.id = record.id;
+    this.id = present(parseUuid(record.id), 'id of a topic');
     this.record = record;
     this.settings = settings;
   }

@@ -1,11 +1,11 @@
 // The rules by which a topic comes into being, for CreateTopics and for creation on first use alike.
 
-import type { TopicRecord } from '../cluster/metadata-store.ts';
 import { ERROR_CODES } from '../protocol/errors.ts';
 import { type Uuid, uuidFromBytes } from '../protocol/uuid.ts';
 import type { ConfigEntries } from './config/broker-config.ts';
 import { normalize, objection, quote } from './config/definition.ts';
 import { TOPIC_CONFIGS } from './config/topic-configs.ts';
+import type { RoutedTopic } from './router.ts';
 import type { BrokerServices } from './services.ts';
 import { isInternalTopic, topicNameObjection } from './topic-names.ts';
 
@@ -182,12 +182,12 @@ function newTopicId({ random, router }: BrokerServices): Uuid {
 }
 
 /** Makes the topic; when it resolves, its partitions are open, or offline for a reason that was logged. */
-export async function createTopic(services: BrokerServices, plan: TopicPlan): Promise<TopicRecord | Refusal> {
+export async function createTopic(services: BrokerServices, plan: TopicPlan): Promise<RoutedTopic | Refusal> {
   const { name, partitionCount, configs } = plan;
   const id = newTopicId(services);
   const result = await services.metadata.commit([{ kind: 'create-topic', name, id, partitionCount, configs }]);
   if (result.outcome === 'failed') return refuse(ERROR_CODES.KAFKA_STORAGE_ERROR, result.fault.message);
-  const topic = services.metadata.topic(name);
+  const topic = services.router.topic(name);
   if (result.outcome === 'conflict' || topic === undefined) {
     return refuse(ERROR_CODES.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`);
   }

@@ -8,7 +8,6 @@ import { present } from '../core/assert.ts';
 import { LogFault } from '../core/fault.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Store } from '../core/platform.ts';
-import { parseUuid, type Uuid } from '../protocol/uuid.ts';
 import type {
   CommitResult,
   DeletedTopic,
@@ -22,6 +21,8 @@ import type {
 
 export const METADATA_FILE = 'metadata.json';
 const FORMAT = 1;
+/** 16 bytes as base64url, the form in which Kafka prints ids. */
+const TOPIC_ID = /^[A-Za-z0-9_-]{21}[AQgw]$/;
 
 type Configs = Readonly<Record<string, string>>;
 
@@ -29,8 +30,8 @@ type Configs = Readonly<Record<string, string>>;
 interface Image {
   readonly revision: number;
   readonly topics: Map<string, TopicRecord>;
-  readonly names: Map<Uuid, string>;
-  readonly deleted: Map<Uuid, DeletedTopic>;
+  readonly names: Map<string, string>;
+  readonly deleted: Map<string, DeletedTopic>;
   readonly brokerConfigs: VersionedConfigs;
   readonly defaultBrokerConfigs: VersionedConfigs;
 }
@@ -224,8 +225,8 @@ class Transaction {
   readonly #partitions: MakePartitions;
   readonly #nodeId: number;
   readonly #topics: Map<string, TopicRecord>;
-  readonly #names: Map<Uuid, string>;
-  readonly #deleted: Map<Uuid, DeletedTopic>;
+  readonly #names: Map<string, string>;
+  readonly #deleted: Map<string, DeletedTopic>;
   #brokerConfigs: VersionedConfigs;
   #defaultBrokerConfigs: VersionedConfigs;
 
@@ -285,12 +286,12 @@ class Transaction {
     return true;
   }
 
-  #find(id: Uuid): TopicRecord | undefined {
+  #find(id: string): TopicRecord | undefined {
     const name = this.#names.get(id);
     return name === undefined ? undefined : this.#topics.get(name);
   }
 
-  #delete(id: Uuid): boolean {
+  #delete(id: string): boolean {
     const topic = this.#find(id);
     if (topic === undefined) return false;
     this.#topics.delete(topic.name);
@@ -301,7 +302,7 @@ class Transaction {
   }
 
   #change(
-    condition: { readonly id: Uuid; readonly revision: number },
+    condition: { readonly id: string; readonly revision: number },
     next: (topic: TopicRecord) => TopicRecord | undefined,
   ): boolean {
     const before = this.#find(condition.id);
@@ -339,7 +340,7 @@ interface MetadataFile {
 
 interface FileTopic {
   readonly name: string;
-  readonly id: Uuid;
+  readonly id: string;
   readonly partitions: number;
   readonly configs: Configs;
   readonly revision: number;
@@ -411,8 +412,8 @@ function configs(value: unknown): Configs {
 function fileTopic(value: unknown): FileTopic {
   const topic = record(value, 'a topic');
   if (typeof topic.name !== 'string') throw unreadable('the name of a topic is no text');
-  const id = typeof topic.id === 'string' ? parseUuid(topic.id) : undefined;
-  if (id === undefined) throw unreadable(`the id of topic ${topic.name} is no id`);
+  const { id } = topic;
+  if (typeof id !== 'string' || !TOPIC_ID.test(id)) throw unreadable(`the id of topic ${topic.name} is no id`);
   return {
     name: topic.name,
     id,
@@ -428,14 +429,14 @@ function imageOf(file: MetadataFile, makePartitions: MakePartitions): Image {
     if (topics.has(name)) throw unreadable(`topic ${name} is there twice`);
     topics.set(name, { name, id, partitions: makePartitions(partitions), configs: overrides, revision });
   }
-  const names = new Map(Array.from(topics.values(), ({ name, id }): [Uuid, string] => [id, name]));
+  const names = new Map(Array.from(topics.values(), ({ name, id }): [string, string] => [id, name]));
   if (names.size !== topics.size) throw unreadable('two topics have one id');
   return {
     revision: file.revision,
     topics,
     names,
     deleted: new Map(
-      file.deleted.map(({ name, id, partitions }): [Uuid, DeletedTopic] => [
+      file.deleted.map(({ name, id, partitions }): [string, DeletedTopic] => [
         id,
         { name, id, partitionCount: partitions },
       ]),

@@ -2,7 +2,6 @@
 // transactions to change them. One node keeps them in a file; a cluster keeps them in etcd. It knows no partition's log.
 
 import type { FaultRecord } from '../core/fault.ts';
-import type { Uuid } from '../protocol/uuid.ts';
 
 /** Who leads a partition, under which epoch, and who holds copies. */
 export interface PartitionRecord {
@@ -14,7 +13,8 @@ export interface PartitionRecord {
 
 export interface TopicRecord {
   readonly name: string;
-  readonly id: Uuid;
+  /** 16 bytes as base64url without padding, the form in which Kafka prints ids. */
+  readonly id: string;
   /** By partition index; dense. */
   readonly partitions: readonly PartitionRecord[];
   /** Normalized overrides, by Kafka's key. */
@@ -26,7 +26,7 @@ export interface TopicRecord {
 /** A topic that is deleted and whose directories may still be there. */
 export interface DeletedTopic {
   readonly name: string;
-  readonly id: Uuid;
+  readonly id: string;
   readonly partitionCount: number;
 }
 
@@ -36,31 +36,31 @@ export type MetadataChange =
       /** Holds when no topic has the name or the id. */
       readonly kind: 'create-topic';
       readonly name: string;
-      readonly id: Uuid;
+      readonly id: string;
       readonly partitionCount: number;
       readonly configs: Readonly<Record<string, string>>;
     }
   | {
       /** Holds when the topic is there; it is remembered as deleted until `forget-deleted`. */
       readonly kind: 'delete-topic';
-      readonly id: Uuid;
+      readonly id: string;
     }
   | {
       /** The directories of the deleted topic are gone. */
       readonly kind: 'forget-deleted';
-      readonly id: Uuid;
+      readonly id: string;
     }
   | {
       /** Holds when the topic is at `revision` and has fewer partitions. */
       readonly kind: 'add-partitions';
-      readonly id: Uuid;
+      readonly id: string;
       readonly revision: number;
       readonly partitionCount: number;
     }
   | {
       /** Replaces the overrides; holds when the topic is at `revision`. */
       readonly kind: 'configure-topic';
-      readonly id: Uuid;
+      readonly id: string;
       readonly revision: number;
       readonly configs: Readonly<Record<string, string>>;
     }

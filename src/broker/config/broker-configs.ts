@@ -1,5 +1,4 @@
-// The broker's configuration keys, under Kafka's names. Keys that Kafka has and this broker cannot honour yet are here
-// too, so that setting one is refused with a reason. It reads no value.
+// The broker's configuration keys, under Kafka's names. It reads no value.
 
 import {
   CONNECTION_IDLE_MS_MAX,
@@ -10,15 +9,7 @@ import {
   REQUEST_BYTES_MAX,
 } from '../../core/limits.ts';
 import { ConfigTable, define, LONG_MAX_TEXT } from './definition.ts';
-
-const NO_COMPACTION = 'log compaction is not available yet';
-const NO_REMOTE = 'remote log storage is not available';
-const NO_GROUPS = 'consumer groups are not available yet';
-const NO_TRANSACTIONS = 'transactions are not available yet';
-const ONE_NODE = 'this broker does not replicate yet';
-const BY_FLAGS = 'it is set by the command line (see `millrace start --help`)';
-const UNTUNED = 'this broker has no such setting';
-const KEEPS_CODEC = 'batches are kept as the producer compressed them';
+import { UNSUPPORTED_BROKER_CONFIGS } from './unsupported-broker-configs.ts';
 
 /** Every broker key, in the order of Kafka's words. */
 export const BROKER_CONFIGS = new ConfigTable([
@@ -44,15 +35,6 @@ export const BROKER_CONFIGS = new ConfigTable([
   ),
   define(
     {
-      name: 'default.replication.factor',
-      type: 'int',
-      defaultValue: '1',
-      documentation: 'Replicas of a topic whose creator does not say how many.',
-    },
-    { min: 1, max: 32_767, fixedBecause: ONE_NODE },
-  ),
-  define(
-    {
       name: 'min.insync.replicas',
       type: 'int',
       defaultValue: '1',
@@ -75,15 +57,6 @@ export const BROKER_CONFIGS = new ConfigTable([
     defaultValue: 'true',
     documentation: 'Whether topics may be deleted.',
   }),
-  define(
-    {
-      name: 'unclean.leader.election.enable',
-      type: 'boolean',
-      defaultValue: 'false',
-      documentation: 'Whether a replica that is not in sync may become the leader.',
-    },
-    { fixedBecause: ONE_NODE, dynamic: true },
-  ),
 
   // Messages.
   define(
@@ -122,31 +95,6 @@ export const BROKER_CONFIGS = new ConfigTable([
     },
     { min: 0, dynamic: true },
   ),
-  define(
-    {
-      name: 'compression.type',
-      type: 'string',
-      defaultValue: 'producer',
-      documentation: 'How batches are kept: `producer` keeps the producer’s codec.',
-    },
-    {
-      choices: ['uncompressed', 'zstd', 'lz4', 'snappy', 'gzip', 'producer'],
-      fixedBecause: KEEPS_CODEC,
-      dynamic: true,
-    },
-  ),
-  define(
-    { name: 'compression.gzip.level', type: 'int', defaultValue: '-1', documentation: 'Level of gzip.' },
-    { fixedBecause: KEEPS_CODEC, dynamic: true },
-  ),
-  define(
-    { name: 'compression.lz4.level', type: 'int', defaultValue: '9', documentation: 'Level of lz4.' },
-    { fixedBecause: KEEPS_CODEC, dynamic: true },
-  ),
-  define(
-    { name: 'compression.zstd.level', type: 'int', defaultValue: '3', documentation: 'Level of zstd.' },
-    { fixedBecause: KEEPS_CODEC, dynamic: true },
-  ),
 
   // Segments and indexes.
   define(
@@ -178,24 +126,6 @@ export const BROKER_CONFIGS = new ConfigTable([
   ),
   define(
     {
-      name: 'log.roll.jitter.ms',
-      type: 'long',
-      defaultValue: null,
-      documentation: 'Random part of the age at which a partition starts a new segment.',
-    },
-    { min: 0, max: 0, dynamic: true, fixedBecause: UNTUNED },
-  ),
-  define(
-    {
-      name: 'log.roll.jitter.hours',
-      type: 'int',
-      defaultValue: '0',
-      documentation: 'Random part of the age at which a partition starts a new segment.',
-    },
-    { min: 0, fixedBecause: UNTUNED },
-  ),
-  define(
-    {
       name: 'log.index.size.max.bytes',
       type: 'int',
       defaultValue: '10485760',
@@ -212,26 +142,8 @@ export const BROKER_CONFIGS = new ConfigTable([
     },
     { min: 0, dynamic: true },
   ),
-  define(
-    {
-      name: 'log.preallocate',
-      type: 'boolean',
-      defaultValue: 'false',
-      documentation: 'Whether a new segment takes its whole size at once.',
-    },
-    { fixedBecause: UNTUNED, dynamic: true },
-  ),
 
   // Retention.
-  define(
-    {
-      name: 'log.cleanup.policy',
-      type: 'list',
-      defaultValue: 'delete',
-      documentation: 'What happens to old segments: `delete` drops them by age and size.',
-    },
-    { choices: ['delete', 'compact'], fixedBecause: NO_COMPACTION, dynamic: true },
-  ),
   define(
     {
       name: 'log.retention.ms',
@@ -285,73 +197,6 @@ export const BROKER_CONFIGS = new ConfigTable([
       documentation: 'How long the files of a dropped segment stay.',
     },
     { min: 0, dynamic: true },
-  ),
-  define(
-    { name: 'log.cleaner.enable', type: 'boolean', defaultValue: 'true', documentation: 'Whether compaction runs.' },
-    { fixedBecause: NO_COMPACTION },
-  ),
-  define(
-    {
-      name: 'log.cleaner.delete.retention.ms',
-      type: 'long',
-      defaultValue: '86400000',
-      documentation: 'How long tombstones stay in compacted topics.',
-    },
-    { min: 0, dynamic: true, fixedBecause: NO_COMPACTION },
-  ),
-  define(
-    {
-      name: 'log.cleaner.min.cleanable.ratio',
-      type: 'double',
-      defaultValue: '0.5',
-      documentation: 'The part of a log that must be new before it is compacted.',
-    },
-    { dynamic: true, fixedBecause: NO_COMPACTION },
-  ),
-  define(
-    {
-      name: 'log.cleaner.min.compaction.lag.ms',
-      type: 'long',
-      defaultValue: '0',
-      documentation: 'How long a record stays uncompacted at least.',
-    },
-    { min: 0, dynamic: true, fixedBecause: NO_COMPACTION },
-  ),
-  define(
-    {
-      name: 'log.cleaner.max.compaction.lag.ms',
-      type: 'long',
-      defaultValue: LONG_MAX_TEXT,
-      documentation: 'How long a record stays uncompacted at most.',
-    },
-    { min: 1, dynamic: true, fixedBecause: NO_COMPACTION },
-  ),
-  define(
-    {
-      name: 'log.local.retention.ms',
-      type: 'long',
-      defaultValue: '-2',
-      documentation: 'How long records stay on the local disk.',
-    },
-    { min: -2, dynamic: true, fixedBecause: NO_REMOTE },
-  ),
-  define(
-    {
-      name: 'log.local.retention.bytes',
-      type: 'long',
-      defaultValue: '-2',
-      documentation: 'Bytes of a partition that stay on the local disk.',
-    },
-    { min: -2, dynamic: true, fixedBecause: NO_REMOTE },
-  ),
-  define(
-    {
-      name: 'remote.log.storage.system.enable',
-      type: 'boolean',
-      defaultValue: 'false',
-      documentation: 'Whether segments may move to remote storage.',
-    },
-    { fixedBecause: NO_REMOTE },
   ),
 
   // Durability.
@@ -460,203 +305,7 @@ export const BROKER_CONFIGS = new ConfigTable([
   ),
 
   // Known, and without effect here.
-  define(
-    {
-      name: 'max.connections.per.ip',
-      type: 'int',
-      defaultValue: '2147483647',
-      documentation: 'Connections from one address.',
-    },
-    { min: 0, fixedBecause: UNTUNED },
-  ),
-  define(
-    { name: 'num.network.threads', type: 'int', defaultValue: '3', documentation: 'Threads that read requests.' },
-    { min: 1, fixedBecause: BY_FLAGS },
-  ),
-  define(
-    { name: 'num.io.threads', type: 'int', defaultValue: '8', documentation: 'Threads that serve requests.' },
-    { min: 1, fixedBecause: BY_FLAGS },
-  ),
-  define(
-    { name: 'background.threads', type: 'int', defaultValue: '10', documentation: 'Threads for periodic work.' },
-    { min: 1, fixedBecause: UNTUNED },
-  ),
-  define(
-    {
-      name: 'queued.max.requests',
-      type: 'int',
-      defaultValue: '500',
-      documentation: 'Requests that wait for a thread.',
-    },
-    { min: 1, fixedBecause: UNTUNED },
-  ),
-  define(
-    {
-      name: 'num.recovery.threads.per.data.dir',
-      type: 'int',
-      defaultValue: '2',
-      documentation: 'Threads that recover a data directory.',
-    },
-    { min: 1, fixedBecause: BY_FLAGS },
-  ),
-  define(
-    {
-      name: 'socket.send.buffer.bytes',
-      type: 'int',
-      defaultValue: '102400',
-      documentation: 'Send buffer of a socket.',
-    },
-    { min: -1, fixedBecause: UNTUNED },
-  ),
-  define(
-    {
-      name: 'socket.receive.buffer.bytes',
-      type: 'int',
-      defaultValue: '102400',
-      documentation: 'Receive buffer of a socket.',
-    },
-    { min: -1, fixedBecause: UNTUNED },
-  ),
-  define(
-    { name: 'listeners', type: 'string', defaultValue: null, documentation: 'Where the broker listens.' },
-    { fixedBecause: BY_FLAGS },
-  ),
-  define(
-    {
-      name: 'advertised.listeners',
-      type: 'string',
-      defaultValue: null,
-      documentation: 'What clients are told to connect to.',
-    },
-    { fixedBecause: BY_FLAGS },
-  ),
-  define(
-    { name: 'log.dirs', type: 'string', defaultValue: null, documentation: 'Data directories.' },
-    { fixedBecause: BY_FLAGS },
-  ),
-  define(
-    { name: 'log.dir', type: 'string', defaultValue: null, documentation: 'Data directory.' },
-    { fixedBecause: BY_FLAGS },
-  ),
-  define(
-    { name: 'process.roles', type: 'string', defaultValue: null, documentation: 'Broker, controller or both.' },
-    { fixedBecause: UNTUNED },
-  ),
-  define(
-    { name: 'controller.quorum.voters', type: 'string', defaultValue: null, documentation: 'Kafka’s own controllers.' },
-    { fixedBecause: UNTUNED },
-  ),
-  define(
-    {
-      name: 'controller.listener.names',
-      type: 'string',
-      defaultValue: null,
-      documentation: 'Listeners of Kafka’s own controllers.',
-    },
-    { fixedBecause: UNTUNED },
-  ),
-  define(
-    { name: 'broker.rack', type: 'string', defaultValue: null, documentation: 'The rack of this broker.' },
-    { fixedBecause: ONE_NODE },
-  ),
-  define(
-    { name: 'num.replica.fetchers', type: 'int', defaultValue: '1', documentation: 'Fetchers per leader.' },
-    { min: 1, fixedBecause: ONE_NODE },
-  ),
-  define(
-    {
-      name: 'replica.lag.time.max.ms',
-      type: 'long',
-      defaultValue: '30000',
-      documentation: 'The lag at which a replica is out of sync.',
-    },
-    { fixedBecause: ONE_NODE },
-  ),
-  define(
-    {
-      name: 'auto.leader.rebalance.enable',
-      type: 'boolean',
-      defaultValue: 'true',
-      documentation: 'Whether leadership is balanced.',
-    },
-    { fixedBecause: ONE_NODE },
-  ),
-  define(
-    {
-      name: 'group.initial.rebalance.delay.ms',
-      type: 'int',
-      defaultValue: '3000',
-      documentation: 'How long a new group waits for members.',
-    },
-    { fixedBecause: NO_GROUPS },
-  ),
-  define(
-    {
-      name: 'group.min.session.timeout.ms',
-      type: 'int',
-      defaultValue: '6000',
-      documentation: 'Shortest session timeout.',
-    },
-    { fixedBecause: NO_GROUPS },
-  ),
-  define(
-    {
-      name: 'group.max.session.timeout.ms',
-      type: 'int',
-      defaultValue: '1800000',
-      documentation: 'Longest session timeout.',
-    },
-    { fixedBecause: NO_GROUPS },
-  ),
-  define(
-    {
-      name: 'offsets.retention.minutes',
-      type: 'int',
-      defaultValue: '10080',
-      documentation: 'How long offsets of an empty group stay.',
-    },
-    { min: 1, fixedBecause: NO_GROUPS },
-  ),
-  define(
-    {
-      name: 'offsets.topic.num.partitions',
-      type: 'int',
-      defaultValue: '50',
-      documentation: 'Partitions of the offsets topic.',
-    },
-    { min: 1, fixedBecause: NO_GROUPS },
-  ),
-  define(
-    {
-      name: 'offsets.topic.replication.factor',
-      type: 'short',
-      defaultValue: '3',
-      documentation: 'Replicas of the offsets topic.',
-    },
-    { min: 1, fixedBecause: NO_GROUPS },
-  ),
-  define(
-    {
-      name: 'transaction.state.log.replication.factor',
-      type: 'short',
-      defaultValue: '3',
-      documentation: 'Replicas of the transaction topic.',
-    },
-    { min: 1, fixedBecause: NO_TRANSACTIONS },
-  ),
-  define(
-    {
-      name: 'transaction.state.log.min.isr',
-      type: 'int',
-      defaultValue: '2',
-      documentation: 'In-sync replicas of the transaction topic.',
-    },
-    { min: 1, fixedBecause: NO_TRANSACTIONS },
-  ),
-  define(
-    { name: 'transaction.max.timeout.ms', type: 'int', defaultValue: '900000', documentation: 'Longest transaction.' },
-    { min: 1, fixedBecause: NO_TRANSACTIONS },
-  ),
+  ...UNSUPPORTED_BROKER_CONFIGS,
 ]);
 
 /** Keys by which one setting may be given: the first that is set holds. `scale` makes milliseconds of its unit. */

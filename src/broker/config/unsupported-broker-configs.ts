@@ -1,0 +1,174 @@
+// Broker keys that Kafka has and this broker cannot honour yet, each with the reason that whoever sets one is told. Set
+// to its default a key is accepted, so that Kafka's own files can be read. It reads no value.
+
+import { type ConfigDefinition, type ConfigType, define, LONG_MAX_TEXT } from './definition.ts';
+
+const NO_COMPACTION = 'log compaction is not available yet';
+const NO_REMOTE = 'remote log storage is not available';
+const NO_GROUPS = 'consumer groups are not available yet';
+const NO_TRANSACTIONS = 'transactions are not available yet';
+const ONE_NODE = 'this broker does not replicate yet';
+const BY_FLAGS = 'it is set by the command line (see `millrace start --help`)';
+const UNTUNED = 'this broker has no such setting';
+const KEEPS_CODEC = 'batches are kept as the producer compressed them';
+
+interface Options {
+  readonly min?: number;
+  readonly choices?: readonly string[];
+  readonly dynamic?: boolean;
+}
+
+/** Reason, name, type, default, documentation, and what else the key demands. */
+type Row = readonly [string, string, ConfigType, string | null, string, Options?];
+
+const ROWS: readonly Row[] = [
+  [
+    ONE_NODE,
+    'default.replication.factor',
+    'int',
+    '1',
+    'Replicas of a topic whose creator does not say how many.',
+    { min: 1 },
+  ],
+  [
+    ONE_NODE,
+    'unclean.leader.election.enable',
+    'boolean',
+    'false',
+    'Whether a replica that is not in sync may become the leader.',
+    { dynamic: true },
+  ],
+  [
+    KEEPS_CODEC,
+    'compression.type',
+    'string',
+    'producer',
+    'How batches are kept: `producer` keeps the producer’s codec.',
+    { choices: ['uncompressed', 'zstd', 'lz4', 'snappy', 'gzip', 'producer'], dynamic: true },
+  ],
+  [KEEPS_CODEC, 'compression.gzip.level', 'int', '-1', 'Level of gzip.', { dynamic: true }],
+  [KEEPS_CODEC, 'compression.lz4.level', 'int', '9', 'Level of lz4.', { dynamic: true }],
+  [KEEPS_CODEC, 'compression.zstd.level', 'int', '3', 'Level of zstd.', { dynamic: true }],
+  [
+    UNTUNED,
+    'log.roll.jitter.ms',
+    'long',
+    null,
+    'Random part of the age at which a partition starts a new segment.',
+    { min: 0, dynamic: true },
+  ],
+  [
+    UNTUNED,
+    'log.roll.jitter.hours',
+    'int',
+    '0',
+    'Random part of the age at which a partition starts a new segment.',
+    { min: 0 },
+  ],
+  [
+    UNTUNED,
+    'log.preallocate',
+    'boolean',
+    'false',
+    'Whether a new segment takes its whole size at once.',
+    { dynamic: true },
+  ],
+  [
+    NO_COMPACTION,
+    'log.cleanup.policy',
+    'list',
+    'delete',
+    'What happens to old segments: `delete` drops them by age and size.',
+    { choices: ['delete', 'compact'], dynamic: true },
+  ],
+  [NO_COMPACTION, 'log.cleaner.enable', 'boolean', 'true', 'Whether compaction runs.'],
+  [
+    NO_COMPACTION,
+    'log.cleaner.delete.retention.ms',
+    'long',
+    '86400000',
+    'How long tombstones stay in compacted topics.',
+    { min: 0, dynamic: true },
+  ],
+  [
+    NO_COMPACTION,
+    'log.cleaner.min.cleanable.ratio',
+    'double',
+    '0.5',
+    'The part of a log that must be new before it is compacted.',
+    { dynamic: true },
+  ],
+  [
+    NO_COMPACTION,
+    'log.cleaner.min.compaction.lag.ms',
+    'long',
+    '0',
+    'How long a record stays uncompacted at least.',
+    { min: 0, dynamic: true },
+  ],
+  [
+    NO_COMPACTION,
+    'log.cleaner.max.compaction.lag.ms',
+    'long',
+    LONG_MAX_TEXT,
+    'How long a record stays uncompacted at most.',
+    { min: 1, dynamic: true },
+  ],
+  [NO_REMOTE, 'log.local.retention.ms', 'long', '-2', 'How long records stay on the local disk.', { dynamic: true }],
+  [
+    NO_REMOTE,
+    'log.local.retention.bytes',
+    'long',
+    '-2',
+    'Bytes of a partition that stay on the local disk.',
+    { dynamic: true },
+  ],
+  [NO_REMOTE, 'remote.log.storage.system.enable', 'boolean', 'false', 'Whether segments may move to remote storage.'],
+  [UNTUNED, 'max.connections.per.ip', 'int', '2147483647', 'Connections from one address.', { min: 0 }],
+  [BY_FLAGS, 'num.network.threads', 'int', '3', 'Threads that read requests.', { min: 1 }],
+  [BY_FLAGS, 'num.io.threads', 'int', '8', 'Threads that serve requests.', { min: 1 }],
+  [UNTUNED, 'background.threads', 'int', '10', 'Threads for periodic work.', { min: 1 }],
+  [UNTUNED, 'queued.max.requests', 'int', '500', 'Requests that wait for a thread.', { min: 1 }],
+  [BY_FLAGS, 'num.recovery.threads.per.data.dir', 'int', '2', 'Threads that recover a data directory.', { min: 1 }],
+  [UNTUNED, 'socket.send.buffer.bytes', 'int', '102400', 'Send buffer of a socket.'],
+  [UNTUNED, 'socket.receive.buffer.bytes', 'int', '102400', 'Receive buffer of a socket.'],
+  [BY_FLAGS, 'listeners', 'string', null, 'Where the broker listens.'],
+  [BY_FLAGS, 'advertised.listeners', 'string', null, 'What clients are told to connect to.'],
+  [BY_FLAGS, 'log.dirs', 'string', null, 'Data directories.'],
+  [BY_FLAGS, 'log.dir', 'string', null, 'Data directory.'],
+  [UNTUNED, 'process.roles', 'string', null, 'Broker, controller or both.'],
+  [UNTUNED, 'controller.quorum.voters', 'string', null, 'Kafka’s own controllers.'],
+  [UNTUNED, 'controller.listener.names', 'string', null, 'Listeners of Kafka’s own controllers.'],
+  [ONE_NODE, 'broker.rack', 'string', null, 'The rack of this broker.'],
+  [ONE_NODE, 'num.replica.fetchers', 'int', '1', 'Fetchers per leader.', { min: 1 }],
+  [ONE_NODE, 'replica.lag.time.max.ms', 'long', '30000', 'The lag at which a replica is out of sync.'],
+  [ONE_NODE, 'auto.leader.rebalance.enable', 'boolean', 'true', 'Whether leadership is balanced.'],
+  [NO_GROUPS, 'group.initial.rebalance.delay.ms', 'int', '3000', 'How long a new group waits for members.'],
+  [NO_GROUPS, 'group.min.session.timeout.ms', 'int', '6000', 'Shortest session timeout.'],
+  [NO_GROUPS, 'group.max.session.timeout.ms', 'int', '1800000', 'Longest session timeout.'],
+  [NO_GROUPS, 'offsets.retention.minutes', 'int', '10080', 'How long offsets of an empty group stay.', { min: 1 }],
+  [NO_GROUPS, 'offsets.topic.num.partitions', 'int', '50', 'Partitions of the offsets topic.', { min: 1 }],
+  [NO_GROUPS, 'offsets.topic.replication.factor', 'short', '3', 'Replicas of the offsets topic.', { min: 1 }],
+  [
+    NO_TRANSACTIONS,
+    'transaction.state.log.replication.factor',
+    'short',
+    '3',
+    'Replicas of the transaction topic.',
+    { min: 1 },
+  ],
+  [
+    NO_TRANSACTIONS,
+    'transaction.state.log.min.isr',
+    'int',
+    '2',
+    'In-sync replicas of the transaction topic.',
+    { min: 1 },
+  ],
+  [NO_TRANSACTIONS, 'transaction.max.timeout.ms', 'int', '900000', 'Longest transaction.', { min: 1 }],
+];
+
+export const UNSUPPORTED_BROKER_CONFIGS: readonly ConfigDefinition[] = ROWS.map(
+  ([fixedBecause, name, type, defaultValue, documentation, options = {}]) =>
+    define({ name, type, defaultValue, documentation }, { ...options, fixedBecause }),
+);
