@@ -53,12 +53,27 @@ export interface ScanRequest {
   readonly expectedOffset: number;
   /** Epoch that the batch at an offset must carry; undefined where any will do. */
   readonly epochAt: ((offset: number) => number | undefined) | undefined;
-  /** Called for every sound batch, in order. It must not use the kernels. */
-  readonly onBatch: (header: BatchHeader, position: number) => void;
 }
 
-export function scanBatches(request: ScanRequest): ScanResult {
-  return new SegmentScan(request).run();
+/** Called for every sound batch, in order. It must not use the kernels. */
+export type OnBatch = (header: BatchHeader, position: number) => void;
+
+/** What a scan meets next. A `tail` ends it. */
+export type ScanEvent =
+  | { readonly kind: 'batch'; readonly header: BatchHeader; readonly position: number }
+  | { readonly kind: 'damage'; readonly damage: Damage }
+  | { readonly kind: 'tail'; readonly tail: BadTail };
+
+export function scanBatches(request: ScanRequest & { readonly onBatch: OnBatch }): ScanResult {
+  const scan = new SegmentScan(request);
+  const damages: Damage[] = [];
+  let tail: BadTail | undefined;
+  for (let event = scan.next(); event !== undefined; event = scan.next()) {
+    if (event.kind === 'batch') request.onBatch(event.header, event.position);
+    else if (event.kind === 'damage') damages.push(event.damage);
+    else tail = event.tail;
+  }
+  return { position: scan.position, nextOffset: scan.nextOffset, damages, tail };
 }
 
 interface Problem {
@@ -66,40 +81,56 @@ interface Problem {
   readonly intact: BatchHeader | undefined;
 }
 
-class SegmentScan {
+/** Goes through a segment event by event. Between two of them the kernels belong to the scan, unless it is paused. */
+export class SegmentScan {
   readonly #request: ScanRequest;
   readonly #window: ScanWindow;
+  #position: number;
+  #expected: number;
+  #ended = false;
 
   constructor(request: ScanRequest) {
     this.#request = request;
     this.#window = new ScanWindow(request);
+    this.#position = request.from;
+    this.#expected = request.expectedOffset;
   }
 
-  run(): ScanResult {
-    const { end, onBatch } = this.#request;
-    const damages: Damage[] = [];
-    let position = this.#request.from;
-    let expected = this.#request.expectedOffset;
-    while (position < end) {
-      const found = this.#check(position, expected);
-      if (!('reason' in found)) {
-        onBatch(found, position);
-        position += found.bytes;
-        expected = found.lastOffset + 1;
-        continue;
-      }
-      const next = this.#resume(position, expected, found);
-      if (next === undefined) {
-        const intact = found.intact !== undefined;
-        const tail = { position, offset: expected, reason: found.reason, intact };
-        return { position, nextOffset: expected, damages, tail };
-      }
-      const { reason } = found;
-      damages.push({ position, end: next.position, offset: expected, nextOffset: next.offset, reason });
-      position = next.position;
-      expected = next.offset;
+  /** End of what was gone through. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Offset behind what was gone through. */
+  get nextOffset(): number {
+    return this.#expected;
+  }
+
+  /** The kernels are about to be used by somebody else; the next event reads the file anew. */
+  pause(): void {
+    this.#window.forget();
+  }
+
+  next(): ScanEvent | undefined {
+    if (this.#ended || this.#position >= this.#request.end) return undefined;
+    const position = this.#position;
+    const offset = this.#expected;
+    const found = this.#check(position, offset);
+    if (!('reason' in found)) {
+      this.#position += found.bytes;
+      this.#expected = found.lastOffset + 1;
+      return { kind: 'batch', header: found, position };
     }
-    return { position, nextOffset: expected, damages, tail: undefined };
+    const { reason } = found;
+    const next = this.#resume(position, offset, found);
+    if (next === undefined) {
+      this.#ended = true;
+      return { kind: 'tail', tail: { position, offset, reason, intact: found.intact !== undefined } };
+    }
+    this.#position = next.position;
+    this.#expected = next.offset;
+    const damage = { position, end: next.position, offset, nextOffset: next.offset, reason };
+    return { kind: 'damage', damage };
   }
 
   #check(position: number, expected: number): BatchHeader | Problem {
@@ -189,6 +220,11 @@ class ScanWindow {
 
   constructor(request: ScanRequest) {
     this.#request = request;
+  }
+
+  forget(): void {
+    this.#start = 0;
+    this.#length = 0;
   }
 
   /** Position of the first byte behind the window. */

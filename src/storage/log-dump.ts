@@ -1,0 +1,171 @@
+// Looks at log files from outside, for tools and for tests: every batch of one file, and whether a whole log is what it
+// should be. Reads alone; it may run on the files of a broker that is not running.
+
+import type { Store } from '../core/platform.ts';
+import type { Kernels } from '../wasm/kernels.ts';
+import { type BatchHeader, baseOffsetAt, viewOf } from './batch-header.ts';
+import { EpochCheckpoint } from './epoch-checkpoint.ts';
+import {
+  joinPath,
+  LOG_SUFFIX,
+  logFileBaseOffset,
+  OFFSET_INDEX_SUFFIX,
+  segmentFileName,
+  TIME_INDEX_SUFFIX,
+} from './file-names.ts';
+import { OffsetIndex } from './offset-index.ts';
+import { type ScanEvent, SegmentScan } from './segment-scan.ts';
+import { TimeIndex } from './time-index.ts';
+
+const EVENTS_PER_STEP = 512;
+
+/** A batch of a file with its bytes' place, or a stretch that is not a batch. */
+export type DumpEntry = ScanEvent;
+
+/** Every batch of a `.log` file with its CRC checked, and what is wrong between them. Throws ERR_STORAGE. */
+export function* dumpLogFile(store: Store, path: string, kernels: Kernels): Generator<DumpEntry, void, undefined> {
+  const file = store.open(path, { create: false });
+  try {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    const expectedOffset = logFileBaseOffset(name) ?? firstOffset(file.size(), (target) => file.read(target, 0));
+    const scan = new SegmentScan({ kernels, file, from: 0, end: file.size(), expectedOffset, epochAt: undefined });
+    for (let step = nextEvents(scan); step.length > 0; step = nextEvents(scan)) yield* step;
+  } finally {
+    file.close();
+  }
+}
+
+/** A file of any other name tells its first offset itself. */
+function firstOffset(fileBytes: number, read: (target: Uint8Array) => number): number {
+  const head = new Uint8Array(8);
+  return fileBytes < head.length || read(head) < head.length ? 0 : baseOffsetAt(viewOf(head), 0);
+}
+
+/** A bounded step; afterwards the kernels are free for whoever looks at the batches. */
+function nextEvents(scan: SegmentScan): ScanEvent[] {
+  const events: ScanEvent[] = [];
+  while (events.length < EVENTS_PER_STEP) {
+    const event = scan.next();
+    if (event === undefined) break;
+    events.push(event);
+  }
+  scan.pause();
+  return events;
+}
+
+/**
+ * Checks a log that nobody has open: CRC and epoch of every batch, offsets without a gap, and every index entry against
+ * the batch that it names. Returns what is wrong, in words; nothing when all is well.
+ */
+export function checkLog(store: Store, directory: string, kernels: Kernels): string[] {
+  const baseOffsets = store.list(directory).flatMap(({ name }) => logFileBaseOffset(name) ?? []);
+  if (baseOffsets.length === 0) return [`${directory}: there is no segment`];
+  const epochs = EpochCheckpoint.load(store, directory);
+  const problems: string[] = [];
+  for (const [index, baseOffset] of baseOffsets.entries()) {
+    const check = new SegmentCheck({ store, directory, kernels, epochs }, baseOffset);
+    problems.push(...check.run(baseOffsets[index + 1]));
+  }
+  return problems;
+}
+
+interface CheckTools {
+  readonly store: Store;
+  readonly directory: string;
+  readonly kernels: Kernels;
+  readonly epochs: EpochCheckpoint;
+}
+
+class SegmentCheck {
+  readonly #tools: CheckTools;
+  readonly #baseOffset: number;
+  /** By last offset: where the batch stands, and the largest timestamp up to it. */
+  readonly #batches = new Map<number, { position: number; largest: number; isFirstWithLargest: boolean }>();
+  #largest = -1;
+  readonly #problems: string[] = [];
+
+  constructor(tools: CheckTools, baseOffset: number) {
+    this.#tools = tools;
+    this.#baseOffset = baseOffset;
+  }
+
+  run(nextBaseOffset: number | undefined): string[] {
+    const end = this.#checkBatches();
+    if (nextBaseOffset !== undefined && nextBaseOffset !== end) {
+      this.#problem(LOG_SUFFIX, `ends at offset ${end}, but the next segment begins at ${nextBaseOffset}`);
+    }
+    this.#checkOffsetIndex();
+    this.#checkTimeIndex();
+    return this.#problems;
+  }
+
+  #checkBatches(): number {
+    const { store, kernels, epochs } = this.#tools;
+    const file = store.open(this.#path(LOG_SUFFIX), { create: false });
+    try {
+      const epochAt = (offset: number) => epochs.expectedAt(offset);
+      const expectedOffset = this.#baseOffset;
+      const scan = new SegmentScan({ kernels, file, from: 0, end: file.size(), expectedOffset, epochAt });
+      for (let event = scan.next(); event !== undefined; event = scan.next()) this.#take(event);
+      return scan.nextOffset;
+    } finally {
+      file.close();
+    }
+  }
+
+  #take(event: ScanEvent): void {
+    if (event.kind === 'batch') {
+      this.#note(event.header, event.position);
+      return;
+    }
+    const { offset, position, reason } = event.kind === 'damage' ? event.damage : event.tail;
+    this.#problem(LOG_SUFFIX, `at offset ${offset}, position ${position}: ${reason}`);
+  }
+
+  #note(header: BatchHeader, position: number): void {
+    const isFirstWithLargest = header.maxTimestamp > this.#largest;
+    this.#largest = Math.max(this.#largest, header.maxTimestamp);
+    this.#batches.set(header.lastOffset, { position, largest: this.#largest, isFirstWithLargest });
+  }
+
+  #checkOffsetIndex(): void {
+    const path = this.#path(OFFSET_INDEX_SUFFIX);
+    if (!this.#tools.store.exists(path)) return;
+    const index = new OffsetIndex(this.#tools.store, path, this.#baseOffset);
+    if (!index.isWhole()) this.#problem(OFFSET_INDEX_SUFFIX, 'holds a part of an entry');
+    let previous = -1;
+    for (let at = 0; at < index.count; at++) {
+      const { offset, position } = index.entry(at);
+      const agrees = this.#batches.get(offset)?.position === position;
+      if (!agrees) this.#problem(OFFSET_INDEX_SUFFIX, `entry ${at} names offset ${offset} at position ${position}`);
+      if (offset <= previous) this.#problem(OFFSET_INDEX_SUFFIX, `entry ${at} is out of order`);
+      previous = offset;
+    }
+    index.release();
+  }
+
+  #checkTimeIndex(): void {
+    const path = this.#path(TIME_INDEX_SUFFIX);
+    if (!this.#tools.store.exists(path)) return;
+    const index = new TimeIndex(this.#tools.store, path, this.#baseOffset);
+    if (!index.isWhole()) this.#problem(TIME_INDEX_SUFFIX, 'holds a part of an entry');
+    let previous = -1;
+    for (let at = 0; at < index.count; at++) {
+      const { offset, timestamp } = index.entry(at);
+      const batch = this.#batches.get(offset);
+      const agrees = batch?.isFirstWithLargest === true && batch.largest === timestamp;
+      if (!agrees) this.#problem(TIME_INDEX_SUFFIX, `entry ${at} names timestamp ${timestamp} at offset ${offset}`);
+      if (timestamp <= previous) this.#problem(TIME_INDEX_SUFFIX, `entry ${at} is out of order`);
+      previous = timestamp;
+    }
+    index.release();
+  }
+
+  #path(suffix: string): string {
+    return joinPath(this.#tools.directory, segmentFileName(this.#baseOffset, suffix));
+  }
+
+  #problem(suffix: string, what: string): void {
+    this.#problems.push(`${this.#path(suffix)}: ${what}`);
+  }
+}
