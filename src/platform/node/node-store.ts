@@ -27,19 +27,14 @@ import { LogFault } from '../../core/fault.ts';
 import { OPEN_FILES_MAX } from '../../core/limits.ts';
 import type { Store, StoreEntry, StoreFile } from '../../core/platform.ts';
 
-export interface NodeStoreOptions {
-  /** Handles of the operating system that are open at a time. Default {@link OPEN_FILES_MAX}. */
-  readonly openFilesMax?: number;
-}
-
 export class NodeStore implements Store {
   readonly #root: string;
   readonly #handles: HandlePool;
 
-  /** `root` must exist. */
-  constructor(root: string, options: NodeStoreOptions = {}) {
+  /** `root` must exist. `openFilesMax` bounds the operating system's handles that are open at a time. */
+  constructor(root: string, openFilesMax: number = OPEN_FILES_MAX) {
     this.#root = root;
-    this.#handles = new HandlePool(options.openFilesMax ?? OPEN_FILES_MAX);
+    this.#handles = new HandlePool(openFilesMax);
   }
 
   /** Handles of the operating system that are open now. */
