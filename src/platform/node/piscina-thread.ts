@@ -57,6 +57,8 @@ export function startPiscinaThread(options: PiscinaThreadOptions): SlotThread {
   pool.on('message', (event: PartitionEvent) => options.listener.onEvent(event));
   // Piscina rejects the task that was in flight, and says `error` only when there was none.
   pool.on('error', (cause: unknown) => options.listener.onLost(cause));
+  // Piscina lets the process end while a worker is idle; this one may still owe the end of a flush.
+  for (const thread of pool.threads) thread.ref();
   return {
     slabs: slabViews(memory),
     run: (group) => runGroup(pool, group),
