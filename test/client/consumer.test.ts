@@ -210,7 +210,10 @@ test('gzip batches are read, and other codecs are named where the client has non
       broker,
       compressed(['c'], ZSTD, (bytes) => bytes),
     );
-    await expect(take(consumer, 1)).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED', message: expect.stringContaining('zstd') });
+    await expect(take(consumer, 1)).rejects.toMatchObject({
+      code: 'ERR_UNSUPPORTED',
+      message: expect.stringContaining('zstd'),
+    });
   }));
 
 test('a codec that the caller brings is used', async () => {
