@@ -156,6 +156,8 @@ export class Broker implements RequestHandler {
       if (event.kind === 'broker-configured') this.#config = this.#currentConfig();
     });
     await this.#topics.start();
+    // Points of partitions that a deletion took before a crash must not meet a later partition of the same name.
+    await this.#checkpoint();
     const { retentionCheckIntervalMs, flushCheckpointIntervalMs } = this.#config.settings;
     this.#repeat(retentionCheckIntervalMs, () => this.#maintain());
     this.#repeat(flushCheckpointIntervalMs, () => this.#checkpoint());
