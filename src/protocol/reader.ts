@@ -7,6 +7,8 @@ import { UUID_BYTES, type Uuid, uuidFromBytes } from './uuid.ts';
 
 /** Strings up to this many bytes are decoded by hand, which beats TextDecoder's call overhead. */
 const SHORT_STRING_BYTES = 48;
+/** Kafka's limit of a string, of compact ones too: what was read can always be written back. */
+const STRING_BYTES_MAX = 0x7fff;
 const TWO_POW_32 = 4_294_967_296;
 /** The high words between which a 64-bit integer is a safe JavaScript one. */
 const HIGH_WORD_END = 0x20_0000;
@@ -146,7 +148,10 @@ export class Reader {
       const short = ascii(this.bytes, at, at + length);
       if (short !== undefined) return short;
     }
-    return UTF8.decode(this.bytes.subarray(at, at + length));
+    if (length > STRING_BYTES_MAX) throw new FrameFault(`a string of ${length} bytes: ${STRING_BYTES_MAX} at most`);
+    const text = UTF8.decode(this.bytes.subarray(at, at + length));
+    if (outgrows(text, length)) throw new FrameFault('a string is not UTF-8 and outgrows its length when it is');
+    return text;
   }
 
   /** A view of `length` bytes of the frame, not a copy; its byteOffset tells where it lies. */
@@ -197,4 +202,10 @@ function ascii(bytes: Uint8Array, start: number, end: number): string | undefine
     text += String.fromCharCode(byte);
   }
   return text;
+}
+
+/** Whether the text takes more bytes than a string may have: a malformed byte becomes the three of U+FFFD. */
+function outgrows(text: string, length: number): boolean {
+  if (length * 3 <= STRING_BYTES_MAX || !text.includes('\ufffd')) return false;
+  return new TextEncoder().encode(text).length > STRING_BYTES_MAX;
 }
