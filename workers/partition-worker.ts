@@ -18,7 +18,7 @@ function createOwner(data: PartitionWorkerData): PartitionOwner {
   const kernels = Kernels.create(data.module, { memory: data.memory, reservedBytes: 2 * data.slabBytes });
   const first = kernels.reservedPointer;
   return new PartitionOwner({
-    store: new NodeStore(data.storeRoot, { openFilesMax: data.openFilesMax }),
+    store: new NodeStore(data.storeRoot, data.openFilesMax),
     kernels,
     clock: systemClock,
     slabPointers: [first, first + data.slabBytes],

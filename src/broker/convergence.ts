@@ -63,12 +63,12 @@ async function adoptTopics(options: ConvergenceOptions, removed: ReadonlySet<str
 /** Topics that have directories and no metadata. */
 function orphans({ metadata, directory, logger }: ConvergenceOptions, removed: ReadonlySet<string>): Iterable<Orphan> {
   const found = new Map<string, Orphan>();
-  for (const [name, { topicId }] of directory.partitions) {
+  for (const [name, stored] of directory.partitions) {
     const parsed = parsePartitionDirectory(name);
     if (parsed === undefined || removed.has(name)) continue;
     const known = metadata.topic(parsed.topic);
     if (known !== undefined && known.partitions.length > parsed.index) continue;
-    const id = parseUuid(topicId ?? '');
+    const id = parseUuid(stored.topicId ?? '');
     const orphan = found.get(parsed.topic);
     if (
       id === undefined ||

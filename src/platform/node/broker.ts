@@ -1,0 +1,194 @@
+// A whole broker in a Node process: data directory, worker threads, listener, metrics. Here the parts meet; each of them
+// knows only its neighbours' interfaces.
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { Broker } from '../../broker/broker.ts';
+import { type BrokerConfig, parseBrokerConfig } from '../../broker/config/broker-config.ts';
+import type { ConnectionContext, RequestHandler } from '../../broker/request-handler.ts';
+import { LocalMetadataStore } from '../../cluster/local-metadata-store.ts';
+import { LogFault } from '../../core/fault.ts';
+import type { Logger } from '../../core/logger.ts';
+import { JsonGateway } from '../../net/json-gateway.ts';
+import { SlotExecutor } from '../../partition/slot-executor.ts';
+import { systemClock, systemRandom } from './clock.ts';
+import { type OpenDataDirectory, openDataDirectory } from './data-directory.ts';
+import { type HttpListener, listenHttp } from './http-listener.ts';
+import { BrokerMetrics } from './metrics.ts';
+import { startPiscinaThread } from './piscina-thread.ts';
+import { loadWasmModule } from './wasm-modules.ts';
+
+export interface StartBrokerOptions {
+  /** Absolute path; created where it is missing. */
+  readonly dataDirectory: string;
+  readonly http: { readonly host: string; readonly port: number };
+  /** Threads that own partitions. */
+  readonly workers: number;
+  /** Broker configuration under Kafka's names, as written. */
+  readonly config: Readonly<Record<string, string>>;
+  /** Origins of web pages let in beside those of loopback and of the broker itself; `*` for all. */
+  readonly allowOrigins: readonly string[];
+  readonly logger: Logger;
+  /** The worker's entry, where it is not the package's own: tests put one in its place that breaks on purpose. */
+  readonly workerFile?: string | undefined;
+}
+
+export interface RunningBroker {
+  /** `HOST:PORT` of WebSocket and HTTP. */
+  readonly httpAddress: string;
+  /** Stops accepting, answers what is under way, closes every partition in order. Resolves when nothing is left open. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a broker and resolves when it serves. HTTP answers from the beginning, `/readyz` with 503 until then.
+ * @throws LogFault ERR_CONFIG, ERR_LISTEN, ERR_DATA_DIRECTORY_LOCKED, ERR_DATA_DIRECTORY_UNREADABLE, ERR_STORAGE
+ */
+export async function startBroker(options: StartBrokerOptions): Promise<RunningBroker> {
+  const config = parseBrokerConfig(options.config);
+  const node = new NodeBroker(options, config);
+  try {
+    await node.start();
+  } catch (error) {
+    await node.close();
+    throw error;
+  }
+  return node;
+}
+
+function packageVersion(): string {
+  const file = createRequire(import.meta.url).resolve('millrace/package.json');
+  const { version }: { version: string } = JSON.parse(readFileSync(file, 'utf8'));
+  return version;
+}
+
+class NodeBroker implements RunningBroker {
+  readonly #options: StartBrokerOptions;
+  readonly #config: BrokerConfig;
+  readonly #metrics: BrokerMetrics;
+  readonly #version = packageVersion();
+  #directory: OpenDataDirectory | undefined;
+  #executor: SlotExecutor | undefined;
+  #broker: Broker | undefined;
+  #gateway: JsonGateway | undefined;
+  #listener: HttpListener | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: StartBrokerOptions, config: BrokerConfig) {
+    this.#options = options;
+    this.#config = config;
+    this.#metrics = new BrokerMetrics(this.#version);
+  }
+
+  get httpAddress(): string {
+    return this.#listener?.authority ?? '';
+  }
+
+  async start(): Promise<void> {
+    const { dataDirectory, logger } = this.#options;
+    const { nodeId } = this.#config.settings;
+    this.#directory = openDataDirectory({ path: dataDirectory, nodeId });
+    this.#listener = await this.#listen();
+    const executor = this.#startExecutor();
+    this.#executor = executor;
+    const metadata = LocalMetadataStore.open({
+      store: this.#directory.store,
+      clusterId: this.#directory.clusterId,
+      nodeId,
+      logger,
+    });
+    const broker = await Broker.start({
+      executor,
+      metadata,
+      directory: this.#directory.checkpoints,
+      config: this.#config,
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+      observer: this.#metrics,
+      advertised: (connection) => ({ host: connection.localHost, port: connection.localPort }),
+    });
+    this.#attachMetrics(broker, executor);
+    this.#broker = broker;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const broker = this.#broker;
+    await this.#listener?.close();
+    this.#gateway?.close();
+    await broker?.close();
+    await this.#executor?.close();
+    this.#directory?.close();
+    this.#metrics.close();
+  }
+
+  #startExecutor(): SlotExecutor {
+    const { workers, logger, dataDirectory, workerFile } = this.#options;
+    const module = loadWasmModule('shared');
+    return new SlotExecutor({
+      slots: workers,
+      logger,
+      startThread: (_slot, listener) => startPiscinaThread({ module, storeRoot: dataDirectory, listener, workerFile }),
+    });
+  }
+
+  #listen(): Promise<HttpListener> {
+    const { http, logger, allowOrigins } = this.#options;
+    const { settings } = this.#config;
+    const handler = this.#handler();
+    const gateway = new JsonGateway({
+      handler,
+      wasm: loadWasmModule('plain'),
+      clock: systemClock,
+      random: systemRandom,
+    });
+    this.#gateway = gateway;
+    return listenHttp({
+      ...http,
+      handler,
+      openJson: (parts) => gateway.open(parts),
+      service: {
+        version: this.#version,
+        notReady: () =>
+          this.#broker === undefined || this.#closing !== undefined ? 'the log is being opened or closed' : undefined,
+        metrics: () => this.#metrics.scrape(),
+      },
+      logger,
+      allowOrigins,
+      connectionsMax: settings.maxConnections,
+      idleMsMax: settings.connectionsMaxIdleMs,
+      requestBytesMax: settings.socketRequestMaxBytes,
+      queuedRequestBytesMax: settings.queuedRequestMaxBytes,
+    });
+  }
+
+  /** The listener is there before the broker is; it lets no connection in until then. */
+  #handler(): RequestHandler {
+    const broker = (): Broker => {
+      if (this.#broker === undefined) throw new LogFault('ERR_CLOSED', 'the broker is not ready');
+      return this.#broker;
+    };
+    return {
+      handle: (frame: Uint8Array, context: ConnectionContext) => broker().handle(frame, context),
+      whenWritable: () => broker().whenWritable(),
+    };
+  }
+
+  #attachMetrics(broker: Broker, executor: SlotExecutor): void {
+    const webSockets = this.#listener?.webSockets;
+    this.#metrics.attach({
+      partitions: () => broker.partitions(),
+      queueLengths: () => executor.queueLengths(),
+      connections: () => ({
+        open: webSockets?.connectionCount ?? 0,
+        accepted: webSockets?.acceptedCount ?? 0,
+        requestBytesHeld: webSockets?.requestBytesHeld ?? 0,
+      }),
+    });
+  }
+}
