@@ -1,0 +1,192 @@
+// The built command as its users have it: bytes in and out, exit codes, and what it says.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { FakeBroker } from '../client/fake-broker.ts';
+import { type ServedBroker, serveWebSocket } from '../client/web-socket-broker.ts';
+import { CLI, temporaryDirectory } from '../support/broker-process.ts';
+import { runCommand } from '../support/run-command.ts';
+
+const PRODUCE = 0;
+const MESSAGE_TOO_LARGE = 10;
+const directory = temporaryDirectory('command');
+const broker = new FakeBroker();
+let served: ServedBroker;
+let server = '';
+
+beforeAll(async () => {
+  served = await serveWebSocket(broker);
+  server = served.url;
+});
+
+beforeEach(() => broker.topics.clear());
+
+afterAll(() => {
+  served.close();
+  directory.remove();
+});
+
+test('bytes go in and come out as they are, a record for each line', async () => {
+  const arbitrary = fc.array(fc.oneof(fc.constantFrom(10, 13, 0, 255), fc.integer({ min: 0, max: 255 })), {
+    minLength: 1,
+    maxLength: 3000,
+  });
+  const property = fc.asyncProperty(arbitrary, async (bytes) => {
+    broker.topics.clear();
+    const input = Buffer.from(bytes);
+    expect(await runCommand(['produce', 't'], { server, input })).toMatchObject({ code: 0 });
+    const consumed = await runCommand(['consume', 't', '--until-end'], { server });
+    const expected = input.at(-1) === 10 ? input : Buffer.concat([input, Buffer.from('\n')]);
+    expect(consumed).toMatchObject({ code: 0, stderr: '' });
+    expect(consumed.stdout.equals(expected)).toBe(true);
+  });
+  await fc.assert(property, { numRuns: 6 });
+});
+
+test('a file is sent in bounded memory and order, with a summary', async () => {
+  const lines = Array.from({ length: 200_000 }, (_, index) => `line ${index} ${'x'.repeat(index % 90)}`);
+  const text = lines.map((line) => `${line}\n`).join('');
+  const path = join(directory.path, 'lines.txt');
+  writeFileSync(path, text);
+  const produced = await runCommand(['produce', 't', '--file', path], { server });
+  expect(produced.code).toBe(0);
+  expect(produced.stderr).toMatch(/^200,000 records, \S+ MB to t in \S+ s \(\S+ records\/s\)\n$/);
+  const consumed = await runCommand(['consume', 't', '--count', '200000'], { server });
+  expect(consumed.stdout.toString()).toBe(text);
+});
+
+test('the key is what stands before the separator', async () => {
+  const input = Buffer.from('de:hallo:welt\nno key\n:empty\n');
+  await runCommand(['produce', 't', '--key-separator', ':'], { server, input });
+  const consumed = await runCommand(['consume', 't', '--until-end', '--format', 'json'], { server });
+  const records = consumed.stdout
+    .toString()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(records.map(({ key, value }) => [key, value])).toEqual([
+    ['de', 'hallo:welt'],
+    [null, 'no key'],
+    ['', 'empty'],
+  ]);
+  expect(records[0]).toMatchObject({ topic: 't', partition: 0, offset: 0, timestamp: expect.any(Number), headers: [] });
+  const text = await runCommand(['consume', 't', '--until-end', '--key-separator', '\\t'], { server });
+  expect(text.stdout.toString()).toBe('de\thallo:welt\nno key\n\tempty\n');
+});
+
+test('bytes that are not UTF-8 stand in JSON as base64', async () => {
+  await runCommand(['produce', 't'], { server, input: Buffer.from([0xff, 0xfe]) });
+  const consumed = await runCommand(['consume', 't', '--until-end', '--format', 'json'], { server });
+  expect(JSON.parse(consumed.stdout.toString())).toMatchObject({ valueBase64: '//4=' });
+});
+
+test('consume begins and ends where it is told', async () => {
+  await runCommand(['produce', 't'], { server, input: Buffer.from('0\n1\n2\n3\n4\n') });
+  const consumed = async (...args: string[]): Promise<string> =>
+    (await runCommand(['consume', 't', ...args], { server })).stdout.toString();
+  expect(await consumed('--from', '2', '--count', '2')).toBe('2\n3\n');
+  expect(await consumed('--from', 'beginning', '--partition', '0', '--count', '1')).toBe('0\n');
+  expect(await consumed('--from', 'end', '--until-end')).toBe('');
+  expect(await consumed('--count', '0')).toBe('');
+});
+
+test('consume ends quietly when its reader has enough, and when it is interrupted', async () => {
+  const input = Buffer.from('a line of some length\n'.repeat(200_000));
+  await runCommand(['produce', 't'], { server, input });
+  const piped = spawn(process.execPath, [CLI, 'consume', 't', '--server', server], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  piped.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  await once(piped.stdout, 'data');
+  piped.stdout.destroy();
+  expect(await once(piped, 'exit')).toEqual([0, null]);
+  expect(said).toBe('');
+  const waiting = spawn(process.execPath, [CLI, 'consume', 't', '--server', server], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(waiting.stdout, 'data');
+  waiting.stdout.resume();
+  waiting.kill('SIGINT');
+  expect(await once(waiting, 'exit')).toEqual([0, null]);
+});
+
+test('a refusal by the broker is one line that names Kafka’s error', async () => {
+  broker.inject(PRODUCE, MESSAGE_TOO_LARGE);
+  const produced = await runCommand(['produce', 't'], { server, input: Buffer.from('x\n') });
+  expect(produced.code).toBe(1);
+  expect(produced.stderr).toMatch(/^millrace: produce to t-0: MESSAGE_TOO_LARGE \(10\): .* \[ERR_BROKER\]\n$/);
+});
+
+test('a broker that is not there is one line with a hint', async () => {
+  const consumed = await runCommand(['consume', 't'], { server: 'ws://127.0.0.1:1' });
+  expect(consumed.code).toBe(1);
+  expect(consumed.stderr).toMatch(/^millrace: cannot reach ws:\/\/127.0.0.1:1: .*ECONNREFUSED.*millrace start.*\n$/);
+});
+
+test('a topic that does not exist is told at once', async () => {
+  const consumed = await runCommand(['consume', 'missing'], { server });
+  expect(consumed.code).toBe(1);
+  expect(consumed.stderr).toMatch(/^millrace: topic missing: UNKNOWN_TOPIC_OR_PARTITION \(3\)/);
+});
+
+test.each([
+  [['nonsense'], /unknown command 'nonsense'/],
+  [['produce'], /missing required argument 'topic'/],
+  [['produce', 't', '--file', '/nowhere/at/all'], /--file \/nowhere\/at\/all cannot be read/],
+  [['produce', 't', '--acks', '2'], /takes 0 or 1 or all/],
+  [['consume', 't', '--from', 'yesterday'], /takes beginning, end, an offset/],
+  [['consume', 't', '--count', '-1'], /whole number/],
+  [['consume', 't', '--server', 'http://x'], /--server takes ws:/],
+  [['start', '--http', '99'], /HOST:PORT/],
+  [['start', '--config', '/nowhere/at/all'], /--config \/nowhere\/at\/all cannot be read/],
+  [['topic', 'alter', 't'], /takes --partitions, --config or --unset/],
+  [['log', 'dump', '/nowhere/at/all'], /cannot be read/],
+])('millrace %j is used wrongly: one line and exit code 2', async (args, message) => {
+  const { code, stdout, stderr } = await runCommand(args, { server });
+  expect(stderr).toMatch(message);
+  expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  expect(stdout.toString()).toBe('');
+  expect(code).toBe(2);
+});
+
+test('help and version go to standard output with exit code 0', async () => {
+  const version = await runCommand(['--version']);
+  expect(version.stdout.toString()).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect(version.code).toBe(0);
+  for (const args of [
+    ['--help'],
+    ['start', '--help'],
+    ['produce', '--help'],
+    ['consume', '--help'],
+    ['topic', '--help'],
+  ]) {
+    const { code, stdout } = await runCommand(args);
+    expect(stdout.toString()).toContain('Examples:');
+    expect(code).toBe(0);
+  }
+});
+
+test('a segment is dumped batch by batch, and a corrupt one is told with its place', async () => {
+  await runCommand(['produce', 't'], { server, input: Buffer.from('hello\nworld\n') });
+  const batches = broker.topics.get('t')?.[0]?.batches ?? [];
+  const path = join(directory.path, 'segment.log');
+  writeFileSync(path, Buffer.concat(batches));
+  const dumped = await runCommand(['log', 'dump', path, '--records']);
+  expect(dumped.stdout.toString()).toContain('value "world"');
+  expect(dumped.stdout.toString()).toMatch(/2 records in \d+ record batch(es)?\n$/);
+  expect(dumped.code).toBe(0);
+  const corrupt = Buffer.concat(batches);
+  corrupt[corrupt.length - 2] = (corrupt[corrupt.length - 2] ?? 0) ^ 1;
+  writeFileSync(path, corrupt);
+  const failed = await runCommand(['log', 'dump', path]);
+  const last = batches.at(-1) ?? new Uint8Array(0);
+  expect(failed.stderr).toContain(`byte ${corrupt.length - last.length}`);
+  expect(failed.code).toBe(1);
+});
