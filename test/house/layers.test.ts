@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/client': ['src/core', 'src/protocol', 'src/wasm', 'src/broker/request-handler.ts'],
   'src/net': ['src/core', 'src/broker/request-handler.ts', 'src/client'],
   'src/platform': [
+    'src/protocol',
     'src/core',
     'src/wasm',
     'src/storage',
