@@ -9,6 +9,7 @@ import type {
 } from '../../src/broker/partition-checkpoints.ts';
 import type { ConnectionContext, RequestObservation } from '../../src/broker/request-handler.ts';
 import { LocalMetadataStore } from '../../src/cluster/local-metadata-store.ts';
+import { present } from '../../src/core/assert.ts';
 import type { Random, Store } from '../../src/core/platform.ts';
 import type { PartitionExecutor } from '../../src/partition/commands.ts';
 import { createInlineExecutor } from '../../src/partition/inline-executor.ts';
@@ -18,6 +19,7 @@ import { decodeResponseFrame, encodeRequestFrame } from '../../src/protocol/head
 import { produce } from '../../src/protocol/messages/00-produce.ts';
 import { createTopics } from '../../src/protocol/messages/19-create-topics.ts';
 import type { Decoded, Encodable, Fields } from '../../src/protocol/schema.ts';
+import { parseUuid, type Uuid } from '../../src/protocol/uuid.ts';
 import { flatten } from '../../src/protocol/writer.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { Kernels } from '../../src/wasm/kernels.ts';
@@ -30,6 +32,9 @@ import { ManualClock } from './manual-clock.ts';
 export const NODE_ID = 1;
 export const CLUSTER_ID = 'test-cluster';
 export const kernels: Kernels = Kernels.create(loadWasmModule('plain'));
+
+/** An id that no topic has. */
+export const UNKNOWN_ID: Uuid = present(parseUuid('AAECAwQFBgcICQoLDA0ODw'), 'id');
 
 /** Random numbers from a fixed seed. */
 export function fixedRandom(seed = 1): Random {
@@ -194,7 +199,7 @@ export class BrokerFixture {
   }
 
   /** Creates a topic and returns its id. */
-  async createTopic(name: string, numPartitions = 1, configs: Readonly<Record<string, string>> = {}): Promise<string> {
+  async createTopic(name: string, numPartitions = 1, configs: Readonly<Record<string, string>> = {}): Promise<Uuid> {
     const { topics } = await this.request(createTopics, 7, {
       topics: [
         {

@@ -6,7 +6,7 @@ import { ERROR_CODES } from '../../src/protocol/errors.ts';
 import { produce } from '../../src/protocol/messages/00-produce.ts';
 import { RecordBatchEncoder } from '../../src/wasm/record-batch-encoder.ts';
 import { fetchAll } from './fetching.ts';
-import { BrokerFixture, kernels, settle, valuesOf } from './fixture.ts';
+import { BrokerFixture, kernels, settle, UNKNOWN_ID, valuesOf } from './fixture.ts';
 
 test('batches get consecutive offsets and come back byte for byte', async () => {
   const fixture = await BrokerFixture.start();
@@ -20,18 +20,17 @@ test('batches get consecutive offsets and come back byte for byte', async () => 
 test('topics are named by id from version 13, and an unknown id says so', async () => {
   const fixture = await BrokerFixture.start();
   const topicId = await fixture.createTopic('orders');
-  const unknown = 'AAECAwQFBgcICQoLDA0ODw';
   const { responses } = await fixture.request(produce, 13, {
     acks: 1,
     timeoutMs: 1,
-    topicData: [topicId, unknown].map((id) => ({
-      topicId: id as typeof topicId & never,
+    topicData: [topicId, UNKNOWN_ID].map((id) => ({
+      topicId: id,
       partitionData: [{ index: 0, records: fixture.batch('a') }],
     })),
   });
   expect(responses.map(({ topicId: id, partitionResponses }) => [id, partitionResponses[0]?.errorCode])).toEqual([
     [topicId, 0],
-    [unknown, ERROR_CODES.UNKNOWN_TOPIC_ID],
+    [UNKNOWN_ID, ERROR_CODES.UNKNOWN_TOPIC_ID],
   ]);
 });
 
