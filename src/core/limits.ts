@@ -16,6 +16,8 @@ export const FRAME_ELEMENTS_MAX = 1_000_000;
 export const REQUESTS_IN_FLIGHT_MAX = 128;
 /** Request bytes of one connection that are handled at the same time (one larger request goes alone). Consumed by net/. */
 export const REQUEST_BYTES_IN_FLIGHT_MAX = 16 * 1024 * 1024;
+/** Request bytes of one connection that wait for its other bounds while reading goes on. Consumed by net/. */
+export const REQUEST_BYTES_WAITING_MAX = 64 * 1024;
 /** Default of queued.max.request.bytes: request bytes of all connections of a listener, whole and partial. net/. */
 export const QUEUED_REQUEST_BYTES_MAX = 256 * 1024 * 1024;
 /** Unsent response bytes of one connection above which its further requests wait. Consumed by net/connection. */

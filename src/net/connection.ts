@@ -2,11 +2,11 @@
 // bounds on everything a client can make the broker hold. It knows frames and the RequestHandler, not the socket.
 //
 // What is bounded: requests in flight, their bytes, fetches in flight (one: their answers are large), unsent response
-// bytes, and time without progress. Beyond a bound the connection stops reading; what was read already waits in a queue
-// no longer than one read of the socket.
+// bytes, and time without progress. Beyond a bound requests wait, a few without stopping to read, so that the end of a
+// connection is noticed while its long poll waits; beyond a few the connection stops reading.
 
 import type { ConnectionContext, RequestHandler, ResponseFrame } from '../broker/request-handler.ts';
-import { LogFault } from '../core/fault.ts';
+import { type FaultCode, LogFault } from '../core/fault.ts';
 import type { Logger } from '../core/logger.ts';
 import { CLOSE_CODES, type FrameSink, type FrameTransport } from './frame-transport.ts';
 import { Liveness, type LivenessLimits } from './liveness.ts';
@@ -16,6 +16,8 @@ export interface ConnectionLimits extends LivenessLimits {
   readonly requestsInFlightMax: number;
   readonly requestBytesInFlightMax: number;
   readonly outboundBytesHigh: number;
+  /** Requests that wait for one of these bounds are held up to this many bytes; beyond, reading pauses. */
+  readonly waitingBytesMax: number;
 }
 
 export interface ConnectionParts {
@@ -33,6 +35,14 @@ export interface ConnectionParts {
   /** Told of each response handed to the transport. */
   readonly onAnswered?: ((response: ResponseFrame) => void) | undefined;
 }
+
+/** Faults that the client is told of; every other is ours, and is logged and not told. */
+const FAULT_CLOSE_CODES: Readonly<Partial<Record<FaultCode, number>>> = {
+  ERR_MALFORMED_FRAME: CLOSE_CODES.invalidPayload,
+  ERR_UNSUPPORTED: CLOSE_CODES.policyViolation,
+  ERR_BROKER: CLOSE_CODES.policyViolation,
+  ERR_CLOSED: CLOSE_CODES.goingAway,
+};
 
 /** API key of Fetch, the first two bytes of its frames: the one request with a large answer. */
 const FETCH_KEY = 1;
@@ -136,10 +146,10 @@ export class Connection implements FrameSink, MemoryHolder {
     if (this.#hasEnded || this.#draining !== undefined) return;
     this.#framesReceived += 1;
     this.#memory.take(frame.byteLength);
-    if (this.#isPaused || !this.#admits(frame)) {
+    if (this.#holdsBack || !this.#admits(frame)) {
       this.#waiting.push(frame);
       this.#waitingBytes += frame.byteLength;
-      this.#pause();
+      if (this.#waitingBytes > this.#limits.waitingBytesMax) this.#pause();
       return;
     }
     this.#start(frame);
@@ -150,7 +160,7 @@ export class Connection implements FrameSink, MemoryHolder {
   }
 
   onDrain(): void {
-    if (this.#isPaused) this.#pump();
+    if (this.#holdsBack) this.#pump();
   }
 
   onClose(): void {
@@ -210,6 +220,11 @@ export class Connection implements FrameSink, MemoryHolder {
     this.#waitingBytes = 0;
   }
 
+  /** Whether a frame that comes now has to wait for those before it. */
+  get #holdsBack(): boolean {
+    return this.#isPaused || this.#waiting.length > 0;
+  }
+
   #hasOutboundRoom(): boolean {
     return this.#settledBytes + this.#transport.bufferedBytes <= this.#limits.outboundBytesHigh;
   }
@@ -259,7 +274,7 @@ export class Connection implements FrameSink, MemoryHolder {
     let settled: Exchange | undefined = exchange;
     while (settled?.isSettled) settled = this.#answer(settled);
     if (this.#draining !== undefined) this.#closeWhenDrained();
-    else if (this.#isPaused) this.#pump();
+    else if (this.#holdsBack) this.#pump();
   }
 
   /** Sends the head's response, or closes for its fault; returns the next head. */
@@ -290,8 +305,9 @@ export class Connection implements FrameSink, MemoryHolder {
   }
 
   #fail(fault: unknown): void {
-    if (fault instanceof LogFault && fault.code === 'ERR_MALFORMED_FRAME') {
-      this.#closeFor(CLOSE_CODES.invalidPayload, fault.message);
+    const code = fault instanceof LogFault ? FAULT_CLOSE_CODES[fault.code] : undefined;
+    if (fault instanceof LogFault && code !== undefined) {
+      this.#closeFor(code, fault.message);
       return;
     }
     this.#logger.error('request failed', { connection: this.#context.id, error: fault });
@@ -307,8 +323,9 @@ export class Connection implements FrameSink, MemoryHolder {
       this.#waitingBytes -= frame.byteLength;
       this.#start(frame);
     }
-    if (this.#hasEnded || !this.#isPaused) return;
+    if (this.#hasEnded) return;
     this.#forgetWaiting();
+    if (!this.#isPaused) return;
     if (this.#memory.isFull) {
       this.#memory.waitForRoom(this);
       return;

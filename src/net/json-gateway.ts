@@ -31,6 +31,8 @@ export type JsonConnectionParts = Omit<ConnectionParts, 'handler' | 'isBusy' | '
 const PRODUCE_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes of one subscription that are read ahead of the client's credit. */
 const READ_AHEAD_BYTES = 1024 * 1024;
+/** The broker is in this process: what is retriable (a topic that is being created) is over soon. */
+const RETRY_BACKOFF_MS = 10;
 /** Retriable failures of a subscription in a row before it is ended and the client told. */
 const READ_RETRIES = 20;
 
@@ -45,6 +47,7 @@ export class JsonGateway {
       clientId: 'millrace-json',
       wasm: options.wasm,
       codecs: options.codecs ?? {},
+      retryBackoffMs: RETRY_BACKOFF_MS,
       clock: options.clock,
       random: options.random,
     });
@@ -75,7 +78,7 @@ class SessionClient implements JsonClient {
   producer(acks: 0 | 1 | -1): Producer {
     const known = this.#producers.get(acks);
     if (known !== undefined) return known;
-    const producer = this.#client.producer({ acks, bufferBytes: PRODUCE_BYTES_MAX });
+    const producer = this.#client.producer({ acks, bufferBytes: PRODUCE_BYTES_MAX, retryBackoffMs: RETRY_BACKOFF_MS });
     this.#producers.set(acks, producer);
     return producer;
   }

@@ -69,6 +69,21 @@ describe('bounds', () => {
     expect(transport.sent).toHaveLength(6);
   });
 
+  it('reads on while few bytes wait, and keeps their order', async () => {
+    const { transport, handler, receive } = openConnection({ limits: { waitingBytesMax: 10, requestsInFlightMax: 1 } });
+    for (const text of ['a', 'bbbb', 'cccc']) receive(text);
+    expect(handler.texts).toEqual(['a']);
+    expect(transport.isPaused).toBe(false);
+    receive('dddd');
+    expect(transport.isPaused).toBe(true);
+    for (let index = 0; index < 4; index++) {
+      handler.answer(index);
+      await settled();
+    }
+    expect(transport.texts()).toEqual(['re:a', 're:bbbb', 're:cccc', 're:dddd']);
+    expect(transport.isPaused).toBe(false);
+  });
+
   it('holds back requests beyond the bytes in flight, but never a lone one', async () => {
     const { handler, receive } = openConnection();
     receive('x'.repeat(5000));
@@ -180,6 +195,14 @@ describe('ends', () => {
     expect(transport.texts()).toEqual(['re:good']);
     expect(transport.closed).toEqual({ code: 1007, reason: 'topic name is cut off' });
     expect(lifetime.signal.aborted).toBe(true);
+  });
+
+  it('tells the client of an unsupported request with 1008', async () => {
+    const { transport, handler, receive } = openConnection();
+    receive('a');
+    handler.requests[0]?.reject(new LogFault('ERR_UNSUPPORTED', 'API key 99 is not served'));
+    await settled();
+    expect(transport.closed).toEqual({ code: 1008, reason: 'API key 99 is not served' });
   });
 
   it('closes with 1011 and without details when the handler fails', async () => {

@@ -54,6 +54,7 @@ export const TEST_LIMITS: ConnectionLimits = {
   requestsInFlightMax: 4,
   requestBytesInFlightMax: 1000,
   outboundBytesHigh: 100,
+  waitingBytesMax: 0,
   outboundStuckMsMax: 5000,
   idleMsMax: 60_000,
 };

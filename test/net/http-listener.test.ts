@@ -4,6 +4,7 @@ import { listenHttp } from '../../src/platform/node/http-listener.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 import {
   bytesResponse,
+  clientFrame,
   EchoClient,
   echoHandler,
   httpGet,
@@ -190,6 +191,32 @@ describe('listening', () => {
     expect(await client.closed).toEqual({ code: 1001, reason: 'the broker is shutting down' });
     await closing;
     await expect(EchoClient.open(listener)).rejects.toThrow();
+  });
+
+  it('notices that a client has gone while its long poll waits and another is behind it', async () => {
+    let given: (reason: string) => void = () => undefined;
+    const givenUp = new Promise<string>((resolve) => {
+      given = resolve;
+    });
+    const listener = await startListener({
+      handler: {
+        handle: (_frame, { closed }) =>
+          new Promise((resolve) => {
+            closed.addEventListener('abort', () => {
+              given('given up');
+              resolve(bytesResponse(1));
+            });
+          }),
+        whenWritable: () => undefined,
+      },
+    });
+    const raw = await RawClient.open(listener);
+    await raw.upgrade();
+    const fetch = Uint8Array.from([0, 1, 0, 12]);
+    raw.socket.write(Buffer.concat([clientFrame(fetch), clientFrame(fetch)]));
+    raw.socket.end();
+    expect(await givenUp).toBe('given up');
+    await raw.closed;
   });
 
   it('ends by force at the deadline when a client does not follow', async () => {

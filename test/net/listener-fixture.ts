@@ -105,7 +105,7 @@ export class RawClient {
     });
   }
 
-  static async open(listener: HttpListener): Promise<RawClient> {
+  static async open(listener: Pick<HttpListener, 'host' | 'port'>): Promise<RawClient> {
     const socket = connect({ host: listener.host, port: listener.port });
     const client = new RawClient(socket);
     await new Promise((resolve, reject) => {

@@ -11,6 +11,7 @@ import {
   OUTBOUND_BYTES_HIGH,
   OUTBOUND_STUCK_MS_MAX,
   REQUEST_BYTES_IN_FLIGHT_MAX,
+  REQUEST_BYTES_WAITING_MAX,
   REQUESTS_IN_FLIGHT_MAX,
 } from '../../core/limits.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -71,6 +72,7 @@ class ReasonedWebSocket extends WebSocket {
 }
 
 interface OpenConnection {
+  readonly clientHost: string;
   readonly transport: WebSocketTransport;
   readonly sink: FrameSink;
 }
@@ -94,6 +96,7 @@ export class WebSocketListener {
       requestsInFlightMax: REQUESTS_IN_FLIGHT_MAX,
       requestBytesInFlightMax: REQUEST_BYTES_IN_FLIGHT_MAX,
       outboundBytesHigh: OUTBOUND_BYTES_HIGH,
+      waitingBytesMax: REQUEST_BYTES_WAITING_MAX,
       outboundStuckMsMax: options.outboundStuckMsMax ?? OUTBOUND_STUCK_MS_MAX,
       idleMsMax: options.idleMsMax,
     };
@@ -177,7 +180,7 @@ export class WebSocketListener {
     const parts = { transport, context, lifetime, limits: this.#limits, memory: this.#memory, logger };
     const sink =
       subprotocol === 'json' && openJson !== undefined ? openJson(parts) : new Connection({ ...parts, handler });
-    this.#open.set(id, { transport, sink });
+    this.#open.set(id, { clientHost: context.clientHost, transport, sink });
     webSocket.on('error', (error) => {
       logger.warn('connection closed', { connection: id, client: context.clientHost, reason: error.message });
     });
@@ -192,10 +195,14 @@ export class WebSocketListener {
 
   #tick(): void {
     const nowMs = performance.now();
-    for (const { transport, sink } of this.#open.values()) {
+    for (const [id, { clientHost, transport, sink }] of this.#open) {
       const reason = transport.tick(nowMs);
-      if (reason === undefined) sink.onTick(nowMs);
-      else sink.close(CLOSE_CODES.policyViolation, reason);
+      if (reason === undefined) {
+        sink.onTick(nowMs);
+      } else {
+        this.#options.logger.warn('connection closed', { connection: id, client: clientHost, reason });
+        sink.close(CLOSE_CODES.policyViolation, reason);
+      }
     }
   }
 }
