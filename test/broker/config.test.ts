@@ -1,0 +1,196 @@
+// Configurations: parsing, layers, synonyms, and what is refused.
+
+import { expect, test } from 'vitest';
+import { BrokerConfig, parseBrokerConfig, toLogConfig } from '../../src/broker/config/broker-config.ts';
+import { BROKER_CONFIGS } from '../../src/broker/config/broker-configs.ts';
+import { objection } from '../../src/broker/config/definition.ts';
+import { parseProperties } from '../../src/broker/config/properties-file.ts';
+import { TOPIC_CONFIGS } from '../../src/broker/config/topic-configs.ts';
+import { LogFault } from '../../src/core/fault.ts';
+import { TEST_LOG_CONFIG } from '../support/log-config.ts';
+
+function faultOf(entries: Record<string, string>): LogFault {
+  try {
+    parseBrokerConfig(entries);
+  } catch (error) {
+    if (error instanceof LogFault) return error;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+test('nothing set gives Kafka’s defaults', () => {
+  const config = parseBrokerConfig({});
+  expect(toLogConfig({}, config)).toEqual(TEST_LOG_CONFIG);
+  expect(config.settings).toEqual({
+    nodeId: 1,
+    numPartitions: 1,
+    defaultReplicationFactor: 1,
+    autoCreateTopics: true,
+    deleteTopics: true,
+    flushesForAcksAll: true,
+    fetchMaxBytes: 57_671_680,
+    fetchSessionsMax: 1000,
+    socketRequestMaxBytes: 104_857_600,
+    queuedRequestMaxBytes: 268_435_456,
+    maxConnections: 20_000,
+    connectionsMaxIdleMs: 600_000,
+    flushCheckpointIntervalMs: 60_000,
+    retentionCheckIntervalMs: 300_000,
+  });
+});
+
+test('every default is allowed, and is accepted when it is set', () => {
+  for (const table of [BROKER_CONFIGS, TOPIC_CONFIGS]) {
+    for (const definition of table.definitions) {
+      const { name, defaultValue } = definition;
+      if (defaultValue !== null) expect(objection(definition, defaultValue), name).toBeUndefined();
+      expect(definition.documentation, name).not.toBe('');
+    }
+  }
+  const set = BROKER_CONFIGS.definitions.flatMap(({ name, defaultValue }) =>
+    defaultValue === null ? [] : [[name, defaultValue]],
+  );
+  expect(() => parseBrokerConfig(Object.fromEntries(set))).not.toThrow();
+});
+
+test('the topic keys are Kafka 4’s', () => {
+  expect(TOPIC_CONFIGS.definitions.map(({ name }) => name)).toEqual([
+    'cleanup.policy',
+    'compression.gzip.level',
+    'compression.lz4.level',
+    'compression.type',
+    'compression.zstd.level',
+    'delete.retention.ms',
+    'file.delete.delay.ms',
+    'flush.messages',
+    'flush.ms',
+    'follower.replication.throttled.replicas',
+    'index.interval.bytes',
+    'leader.replication.throttled.replicas',
+    'local.retention.bytes',
+    'local.retention.ms',
+    'max.compaction.lag.ms',
+    'max.message.bytes',
+    'message.timestamp.after.max.ms',
+    'message.timestamp.before.max.ms',
+    'message.timestamp.type',
+    'min.cleanable.dirty.ratio',
+    'min.compaction.lag.ms',
+    'min.insync.replicas',
+    'preallocate',
+    'remote.log.copy.disable',
+    'remote.log.delete.on.disable',
+    'remote.storage.enable',
+    'retention.bytes',
+    'retention.ms',
+    'segment.bytes',
+    'segment.index.bytes',
+    'segment.jitter.ms',
+    'segment.ms',
+    'unclean.leader.election.enable',
+  ]);
+});
+
+test.each([
+  ['no.such.key', '1', 'Unknown'],
+  ['__proto__', '1', 'Unknown'],
+  ['num.partitions', '0', 'from 1'],
+  ['num.partitions', '1.5', 'whole number'],
+  ['num.partitions', '', 'whole number'],
+  ['log.segment.bytes', '2147483648', 'to 2147483647'],
+  ['auto.create.topics.enable', 'yes', 'true or false'],
+  ['log.message.timestamp.type', 'createtime', 'one of CreateTime'],
+  ['log.cleanup.policy', 'compact', 'compaction is not available'],
+  ['log.cleanup.policy', 'delete,compact', 'compaction is not available'],
+  ['log.cleanup.policy', 'burn', 'a list of delete, compact'],
+  ['compression.type', 'gzip', 'kept as the producer'],
+  ['log.preallocate', 'true', 'no such setting'],
+  ['remote.log.storage.system.enable', 'true', 'remote log storage'],
+  ['default.replication.factor', '3', 'replicate'],
+  ['listeners', 'PLAINTEXT://:9092', 'command line'],
+  ['offsets.topic.num.partitions', '10', 'groups'],
+])('%s=%s is refused with a reason', (name, value, reason) => {
+  const fault = faultOf(Object.fromEntries([[name, value]]));
+  expect(fault.code).toBe('ERR_CONFIG');
+  expect(fault.message).toContain(name);
+  expect(fault.message).toContain(reason);
+});
+
+test('the finest unit that is set gives retention and roll times', () => {
+  const retention = (entries: Record<string, string>) => toLogConfig({}, parseBrokerConfig(entries)).retentionMs;
+  expect(retention({ 'log.retention.hours': '2' })).toBe(7_200_000);
+  expect(retention({ 'log.retention.hours': '2', 'log.retention.minutes': '3' })).toBe(180_000);
+  expect(retention({ 'log.retention.hours': '2', 'log.retention.minutes': '3', 'log.retention.ms': '5' })).toBe(5);
+  expect(retention({ 'log.retention.hours': '-1' })).toBe(-1);
+  expect(retention({ 'log.retention.minutes': '-1' })).toBe(-1);
+  expect(toLogConfig({}, parseBrokerConfig({ 'log.roll.hours': '1' })).segmentMs).toBe(3_600_000);
+  expect(toLogConfig({}, parseBrokerConfig({ 'log.flush.scheduler.interval.ms': '9' })).flushMs).toBe(9);
+});
+
+test('a topic’s own value goes before every value of the broker', () => {
+  const config = parseBrokerConfig({ 'log.retention.ms': '5', 'log.segment.bytes': '1000' });
+  const log = toLogConfig({ 'retention.ms': '7', 'message.timestamp.type': 'LogAppendTime' }, config);
+  expect(log).toMatchObject({ retentionMs: 7, segmentBytes: 1000, stampsLogAppendTime: true });
+});
+
+test('layers stand in Kafka’s order, and the synonyms show it', () => {
+  const given = new BrokerConfig({ 'log.retention.ms': '3', 'log.retention.hours': '1' });
+  const config = given.withDynamic({ 'log.retention.ms': '1' }, { 'log.retention.ms': '2' });
+  const resolved = config.resolveTopic('retention.ms', { 'retention.ms': '0' });
+  expect(resolved).toMatchObject({ value: '0', source: 'dynamic-topic' });
+  expect(resolved.synonyms.map(({ name, value, source }) => `${name}=${value} ${source}`)).toEqual([
+    'retention.ms=0 dynamic-topic',
+    'log.retention.ms=1 dynamic-broker',
+    'log.retention.ms=2 dynamic-default-broker',
+    'log.retention.ms=3 static-broker',
+    'log.retention.hours=1 static-broker',
+    'log.retention.hours=168 default',
+  ]);
+  expect(config.resolveTopic('retention.ms', {})).toMatchObject({ value: '1', source: 'dynamic-broker' });
+  expect(given.resolveTopic('retention.ms', {})).toMatchObject({ value: '3', source: 'static-broker' });
+  expect(config.resolve('log.retention.minutes').value).toBeNull();
+});
+
+test('broker.id is the older name of node.id', () => {
+  expect(parseBrokerConfig({ 'broker.id': '7' }).settings.nodeId).toBe(7);
+  expect(parseBrokerConfig({ 'broker.id': '7', 'node.id': '8' }).settings.nodeId).toBe(8);
+});
+
+test('values are kept in one form', () => {
+  const config = parseBrokerConfig({ 'auto.create.topics.enable': ' FALSE ', 'num.partitions': ' 4 ' });
+  expect(config.settings).toMatchObject({ autoCreateTopics: false, numPartitions: 4 });
+});
+
+test('a properties file is read as Java reads it', () => {
+  const text = [
+    '# comment',
+    '! comment too',
+    '',
+    'plain=value',
+    '  spaced  =  value with spaces  ',
+    'colon: value',
+    'blank value',
+    'long=one,\\',
+    '     two',
+    'equals=a=b',
+    'escaped\\ key=\\u0041\\tB',
+    'path=C:\\\\data',
+    'empty=',
+    'twice=1\r\ntwice=2',
+  ].join('\n');
+  expect(parseProperties(text)).toEqual({
+    plain: 'value',
+    spaced: 'value with spaces',
+    colon: 'value',
+    blank: 'value',
+    long: 'one,two',
+    equals: 'a=b',
+    'escaped key': 'A\tB',
+    path: 'C:\\data',
+    empty: '',
+    twice: '2',
+  });
+  expect(() => parseProperties('a=1\n=2')).toThrow('line 2');
+  expect(() => parseProperties('a=\\u12')).toThrow('line 1');
+});
