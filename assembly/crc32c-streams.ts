@@ -1,17 +1,20 @@
 // CRC32C over 16 streams at once, by nibble tables in SIMD registers. A block of 16 * S bytes is read as 16 adjacent
 // streams of S bytes. Their next 16 bytes each are transposed, so that vector c holds byte c of every stream; then
 // four vectors at a time go through the CRC, where a lookup of 4 bits for all streams is one `i8x16.swizzle`. In the
-// end the 16 registers are joined by tables that advance a register over S and 4 S zero bytes.
+// end the 16 registers are joined by tables that advance a register over S and 4 S zero bytes. S is a multiple of 4:
+// the last transposition may take bytes that are not the stream's, up to 12 behind the input, and leave them unused.
 //
 // The state of the streams is four vectors too ("planes"): plane j holds byte j of every stream's register.
 import { CRC_NIBBLES, CRC_PLANES, CRC_SHIFTS, CRC_TABLES } from "./regions";
 
-/** Longest stream. */
+/** Shortest and longest stream; each length between them that is a multiple of 4 has its shift tables. */
 // @ts-ignore: decorator
-@inline export const STREAM_STRIDE_LAST: usize = 160;
-/** Longest advance that has a table: four streams. */
+@inline export const STREAM_STRIDE_FIRST: usize = 16;
 // @ts-ignore: decorator
-@inline const SHIFT_BYTES_LAST: usize = 4 * STREAM_STRIDE_LAST;
+@inline export const STREAM_STRIDE_LAST: usize = 84;
+/** Four tables of 256 words. */
+// @ts-ignore: decorator
+@inline const ADVANCE_TABLE_BYTES: usize = 4096;
 
 // @ts-ignore: decorator
 @inline function low(a: v128, b: v128): v128 {
@@ -162,13 +165,13 @@ import { CRC_NIBBLES, CRC_PLANES, CRC_SHIFTS, CRC_TABLES } from "./regions";
   return advance(register, table) ^ <u32>i32x4.extract_lane(states, 3);
 }
 
-/** Address of the table that advances over `bytes` zero bytes: 16, 32 ... SHIFT_BYTES_LAST. */
+/** Address of the table that advances over `stride` zero bytes; the one for 4 * `stride` follows it. */
 // @ts-ignore: decorator
-@inline function shiftTable(bytes: usize): usize {
-  return CRC_SHIFTS + ((bytes - 16) << 8);
+@inline function shiftTables(stride: usize): usize {
+  return CRC_SHIFTS + ((stride - STREAM_STRIDE_FIRST) >>> 2) * (2 * ADVANCE_TABLE_BYTES);
 }
 
-/** Runs `register` over 16 * `stride` bytes; `stride` is a multiple of 16 of at most STREAM_STRIDE_LAST. */
+/** Runs `register` over 16 * `stride` bytes; `stride` is a multiple of 4 between STREAM_STRIDE_FIRST and its last. */
 export function streamBytes(register: u32, pointer: usize, stride: usize): u32 {
   let state0 = i8x16.replace_lane(i8x16.splat(0), 0, <i8>register);
   let state1 = i8x16.replace_lane(i8x16.splat(0), 0, <i8>(register >>> 8));
@@ -178,7 +181,8 @@ export function streamBytes(register: u32, pointer: usize, stride: usize): u32 {
   const end = pointer + stride;
   while (pointer < end) {
     transpose(pointer, stride);
-    for (let columns = CRC_PLANES; columns < CRC_PLANES + 256; columns += 64) {
+    const columnsEnd = CRC_PLANES + (min<usize>(end - pointer, 16) << 4);
+    for (let columns = CRC_PLANES; columns < columnsEnd; columns += 64) {
       const byte0 = v128.xor(state0, v128.load(columns));
       const byte1 = v128.xor(state1, v128.load(columns, 16));
       const byte2 = v128.xor(state2, v128.load(columns, 32));
@@ -202,8 +206,8 @@ export function streamBytes(register: u32, pointer: usize, stride: usize): u32 {
   const pairs01High = high(state0, state1);
   const pairs23Low = low(state2, state3);
   const pairs23High = high(state2, state3);
-  const one = shiftTable(stride);
-  const four = shiftTable(stride << 2);
+  const one = shiftTables(stride);
+  const four = one + ADVANCE_TABLE_BYTES;
   let joined = joinFour(words(pairs01Low, pairs23Low, false), one);
   joined = advance(joined, four) ^ joinFour(words(pairs01Low, pairs23Low, true), one);
   joined = advance(joined, four) ^ joinFour(words(pairs01High, pairs23High, false), one);
@@ -228,14 +232,30 @@ export function makeStreamTables(): void {
       }
     }
   }
-  for (let byte: u32 = 0; byte < 1024; ++byte) {
-    const at = ((byte >>> 8) << 10) + ((byte & 255) << 2);
-    // Over 16 zero bytes: byte j of a register meets byte table 15 - j.
-    store<u32>(CRC_SHIFTS + at, load<u32>(CRC_TABLES + ((15 - (byte >>> 8)) << 10) + ((byte & 255) << 2)));
+  for (let byte: u32 = 0; byte < 4; ++byte) {
+    for (let bits: u32 = 0; bits < 256; ++bits) makeShifts(byte, bits);
   }
-  for (let bytes: usize = 32; bytes <= SHIFT_BYTES_LAST; bytes += 16) {
-    for (let at: usize = 0; at < 4096; at += 4) {
-      store<u32>(shiftTable(bytes) + at, advance(load<u32>(shiftTable(bytes - 16) + at), CRC_SHIFTS));
+}
+
+/** The entries of all shift tables for one byte of a register: `stride` and 4 * `stride` zero bytes further on each. */
+function makeShifts(byte: u32, bits: u32): void {
+  let one = bits << (byte << 3);
+  let four = one;
+  const entry = (byte << 10) + (bits << 2);
+  for (let stride: usize = 4; stride <= STREAM_STRIDE_LAST; stride += 4) {
+    one = advanceFour(one);
+    four = advanceFour(advanceFour(advanceFour(advanceFour(four))));
+    if (stride >= STREAM_STRIDE_FIRST) {
+      store<u32>(shiftTables(stride) + entry, one);
+      store<u32>(shiftTables(stride) + entry, four, ADVANCE_TABLE_BYTES);
     }
   }
+}
+
+/** Register advanced over 4 zero bytes. */
+function advanceFour(register: u32): u32 {
+  return load<u32>((register & 255) << 2, CRC_TABLES + 3 * 1024)
+    ^ load<u32>((register >>> 6) & 1020, CRC_TABLES + 2 * 1024)
+    ^ load<u32>((register >>> 14) & 1020, CRC_TABLES + 1024)
+    ^ load<u32>((register >>> 22) & 1020, CRC_TABLES);
 }

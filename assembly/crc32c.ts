@@ -82,7 +82,7 @@ export function crc32c(pointer: usize, length: usize): u32 {
   let register: u32 = 0xffffffff;
   if (length < STREAM_BYTES_MIN) return ~sliceBytes(register, pointer, end);
   if (length < EIGHT_BYTES_MIN) {
-    const first = pointer + (length & 255);
+    const first = pointer + (length & 63);
     register = sliceBytes(register, pointer, first);
     return ~streamBytes(register, first, (end - first) >>> 4);
   }

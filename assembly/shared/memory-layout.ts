@@ -15,7 +15,7 @@ export const CRC_PLANES_POINTER = 1280;
 export const CRC_NIBBLES_POINTER = 1536;
 /** 16 tables of 256 words. */
 export const CRC_TABLES_POINTER = 2048;
-/** 40 tables of 4 x 256 words. */
+/** 18 pairs of tables of 4 x 256 words. */
 export const CRC_SHIFTS_POINTER = 18432;
 /** 79 zero vectors that nothing writes, then 1,024 vectors of the eight-term folding. */
 export const CRC_EIGHT_TAKEN_POINTER = 196608;

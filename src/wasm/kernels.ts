@@ -32,6 +32,8 @@ const PAGE_BYTES = 65_536;
 /** Linear memory ends here at the latest (4 GiB, the limit of 32-bit WebAssembly). */
 const MEMORY_BYTES_MAX = 65_536 * PAGE_BYTES;
 const SCRATCH_ALIGNMENT = 16;
+/** Largest relative offset that an index entry can hold: 31 bits. */
+const RELATIVE_OFFSET_LAST = 0x7fffffff;
 
 /** How {@link Kernels.create} lays out memory. */
 export interface KernelsOptions {
@@ -257,8 +259,8 @@ export class Kernels {
 
   /** Index of the last of `entryCount` offset index entries at or below `relativeOffset` (any number), or -1. */
   offsetIndexFloor(pointer: number, entryCount: number, relativeOffset: number): number {
-    const clamped = Math.min(Math.max(relativeOffset, -1), 0x7fffffff);
-    return this.exports.offsetIndexFloor(pointer, entryCount, clamped);
+    if (relativeOffset > RELATIVE_OFFSET_LAST) return entryCount - 1;
+    return relativeOffset < 0 ? -1 : this.exports.offsetIndexFloor(pointer, entryCount, relativeOffset);
   }
 
   /** Index of the last of `entryCount` time index entries at or below `timestampMs`, or -1. */
