@@ -30,9 +30,7 @@ export function isRetriable(error: unknown): boolean {
   return error instanceof LogFault && (error.code === 'ERR_CONNECTION' || error.code === 'ERR_TIMEOUT');
 }
 
-/** The error as a fault: anything else that was thrown on the way is a lost connection. */
-export function asFault(error: unknown, about: string): LogFault {
-  if (error instanceof LogFault) return error;
-  const reason = error instanceof Error ? error.message : String(error);
-  return new LogFault('ERR_CONNECTION', `${about}: ${reason}`, error);
+/** What was thrown, as an error. One that is not a LogFault is a bug, and is passed on as it is: never retried. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

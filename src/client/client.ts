@@ -9,8 +9,8 @@ import { STANDARD_RANDOM } from './client-random.ts';
 import { type ClientWasm, loadKernels } from './client-wasm.ts';
 import { Cluster } from './cluster.ts';
 import type { Codecs } from './compression.ts';
-import { Consumer, type ConsumerOptions } from './consumer.ts';
-import { Producer, type ProducerOptions } from './producer.ts';
+import { Consumer, type ConsumerContext, type ConsumerOptions } from './consumer.ts';
+import { Producer, type ProducerContext, type ProducerOptions } from './producer.ts';
 import type { TransportOpener } from './transport.ts';
 import { type WebSocketConstructor, WebSocketOpener } from './web-socket-transport.ts';
 
@@ -113,13 +113,12 @@ export class Client {
 
   /** Makes a producer, which opens its own connection when it sends. */
   producer(options: ProducerOptions = {}): Producer {
-    return new Producer({ cluster: this.#cluster, kernels: () => this.#load(), use: this.#use('producer') }, options);
+    return new Producer(this.#context('producer'), options);
   }
 
   /** Makes a consumer, which opens its own connection when it fetches. */
   consumer(options: ConsumerOptions = {}): Consumer {
-    const context = { cluster: this.#cluster, kernels: () => this.#load(), use: this.#use('consumer') };
-    return new Consumer({ ...context, codecs: this.#codecs }, options);
+    return new Consumer(this.#context('consumer'), options);
   }
 
   /** Topics, configs and offsets. */
@@ -132,9 +131,10 @@ export class Client {
     this.#cluster.close();
   }
 
-  #use(kind: string): string {
+  #context(kind: string): ProducerContext & ConsumerContext {
     this.#made++;
-    return `${kind}-${this.#made}`;
+    const use = `${kind}-${this.#made}`;
+    return { cluster: this.#cluster, kernels: () => this.#load(), codecs: this.#codecs, use };
   }
 
   #load(): Promise<Kernels> {

@@ -9,14 +9,35 @@ const CODEC_NAMES = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 
 export type CodecName = Exclude<(typeof CODEC_NAMES)[number], 'none'>;
 
-/** Decompresses the records part of a batch. */
+/**
+ * Compresses and decompresses the records part of a batch in the format that Kafka's clients use: gzip members, the LZ4
+ * frame format, Zstandard frames; Snappy in blocks under the header of xerial's SnappyOutputStream, or as one bare block.
+ */
 export interface Codec {
+  /** The bytes compressed; absent where the codec only reads. */
+  compress?(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /** The bytes decompressed. Throws where they would be more than `bytesMax`, which a hostile batch could otherwise ask. */
   decompress(bytes: Uint8Array, bytesMax: number): Uint8Array | Promise<Uint8Array>;
 }
 
 /** Codecs that the caller brings. */
 export type Codecs = Partial<Readonly<Record<CodecName, Codec>>>;
+
+/** A codec that compresses, and Kafka's number for it. */
+export interface Compressor {
+  readonly number: number;
+  compress(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
+}
+
+/** What compresses with the codec of this name. Throws ERR_UNSUPPORTED where the client has none. */
+export function compressorOf(name: CodecName, codecs: Codecs): Compressor {
+  const codec = codecs[name] ?? (name === 'gzip' ? builtInGzip() : undefined);
+  const compress = codec?.compress?.bind(codec);
+  if (compress === undefined) {
+    throw new LogFault('ERR_UNSUPPORTED', `this client has no codec that compresses with ${name} (option \`codecs\`)`);
+  }
+  return { number: CODEC_NAMES.indexOf(name), compress };
+}
 
 /** The records part under codec number `number`, decompressed. Throws ERR_UNSUPPORTED, or ERR_CORRUPT_LOG. */
 export async function decompress(number: number, bytes: Uint8Array, codecs: Codecs): Promise<Uint8Array> {
@@ -37,13 +58,21 @@ export async function decompress(number: number, bytes: Uint8Array, codecs: Code
 
 /** Gzip by the runtime's own streams, where it has them. */
 function builtInGzip(): Codec | undefined {
-  return 'DecompressionStream' in globalThis ? { decompress: gunzip } : undefined;
+  if (!('DecompressionStream' in globalThis)) return undefined;
+  return {
+    compress: (bytes) => through(bytes, new CompressionStream('gzip'), Number.POSITIVE_INFINITY),
+    decompress: (bytes, bytesMax) => through(bytes, new DecompressionStream('gzip'), bytesMax),
+  };
 }
 
-async function gunzip(bytes: Uint8Array, bytesMax: number): Promise<Uint8Array> {
+async function through(
+  bytes: Uint8Array,
+  stream: CompressionStream | DecompressionStream,
+  bytesMax: number,
+): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let byteCount = 0;
-  const reader = new Blob([new Uint8Array(bytes)]).stream().pipeThrough(new DecompressionStream('gzip')).getReader();
+  const reader = new Blob([new Uint8Array(bytes)]).stream().pipeThrough(stream).getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return joined(chunks, byteCount);

@@ -1,7 +1,6 @@
 // Keeps record batches coming from the leaders of assigned partitions, up to a bound of memory: one fetch per broker
 // at a time, a long poll where there is nothing. It hands over batches; consumer.ts makes records of them.
 
-import type { LogFault } from '../core/fault.ts';
 import type { ResponseOf } from '../protocol/api.ts';
 import { ERROR_CODES } from '../protocol/errors.ts';
 import { fetch } from '../protocol/messages/01-fetch.ts';
@@ -10,7 +9,7 @@ import type { DecodedBatch } from '../wasm/record-batch-decoder.ts';
 import { RecordBatchDecoder } from '../wasm/record-batch-decoder.ts';
 import { groupByTopic, lookUpOffsets } from './admin.ts';
 import { backoffMs } from './backoff.ts';
-import { asFault, BrokerFault, isRetriable } from './broker-fault.ts';
+import { asError, BrokerFault, isRetriable } from './broker-fault.ts';
 import { BufferBudget } from './buffer-budget.ts';
 import { type Cluster, versionMaxFor } from './cluster.ts';
 import type { TopicPartition } from './record.ts';
@@ -74,7 +73,7 @@ export class Fetcher {
   readonly #polling = new Set<number>();
   #queue: FetchedBatch[] = [];
   #wake: (() => void)[] = [];
-  #fault: LogFault | undefined;
+  #fault: Error | undefined;
   #closed = false;
 
   constructor(context: FetcherContext, options: FetchOptions) {
@@ -198,7 +197,7 @@ export class Fetcher {
     }
     cluster.topic(topic, { create: false }).then(
       () => this.pump(),
-      (error: unknown) => this.#end(asFault(error, `topic ${topic}`)),
+      (error: unknown) => this.#end(asError(error)),
     );
   }
 
@@ -209,11 +208,11 @@ export class Fetcher {
       .then(
         (response) => this.#receive(response, asked),
         (error: unknown) => {
-          const fault = asFault(error, 'fetch');
+          const fault = asError(error);
           for (const partition of partitions) this.#failed(partition, fault);
         },
       )
-      .catch((error: unknown) => this.#end(asFault(error, 'fetch')))
+      .catch((error: unknown) => this.#end(asError(error)))
       .finally(() => {
         this.#polling.delete(leader);
         this.pump();
@@ -309,13 +308,13 @@ export class Fetcher {
       },
       (error: unknown) => {
         partition.isBackingOff = false;
-        this.#end(asFault(error, `fetch ${nameOf(partition)}`));
+        this.#end(asError(error));
       },
     );
   }
 
   /** Asks again later, or ends with the fault. */
-  #failed(partition: FetchedPartition, fault: LogFault): void {
+  #failed(partition: FetchedPartition, fault: Error): void {
     if (this.#closed) return;
     partition.failures++;
     if (!isRetriable(fault) || partition.failures > this.#options.retries) {
@@ -332,7 +331,7 @@ export class Fetcher {
     });
   }
 
-  #end(fault: LogFault): void {
+  #end(fault: Error): void {
     this.#fault ??= fault;
     this.#changed();
   }

@@ -7,7 +7,7 @@ import { ERROR_CODES } from '../protocol/errors.ts';
 import { produce } from '../protocol/messages/00-produce.ts';
 import type { Uuid } from '../protocol/uuid.ts';
 import { type BackoffOptions, backoffMs } from './backoff.ts';
-import { asFault, BrokerFault, isRetriable } from './broker-fault.ts';
+import { asError, BrokerFault, isRetriable } from './broker-fault.ts';
 import { type Cluster, type TopicPlace, versionMaxFor } from './cluster.ts';
 import type { BatchOutcome, PartitionQueue, ProducerBatch } from './producer-batch.ts';
 
@@ -27,6 +27,8 @@ export interface SendOptions extends BackoffOptions {
   readonly inFlightPerPartitionMax: number;
   /** Requests to one broker on the wire at once. */
   readonly requestsInFlightMax: number;
+  /** Whether batches have to be compressed before they are sent. */
+  readonly compresses: boolean;
   /** Bytes of batches in one request; a larger batch goes alone. */
   readonly requestBytesMax: number;
 }
@@ -46,6 +48,8 @@ export class ProduceSender {
   readonly #requestsInFlight = new Map<number, number>();
   /** Topics whose leaders are being looked up; their queues wait. */
   readonly #lookingUp = new Set<string>();
+  /** Ends when every request so far has been compressed. */
+  #compressing: Promise<void> = Promise.resolve();
 
   /** `use` names the producer's own connections; `onSettled` hears of every batch that has ended, before its records do. */
   constructor(
@@ -124,7 +128,7 @@ export class ProduceSender {
     this.#lookingUp.add(topic);
     this.#cluster
       .topic(topic, { create: true })
-      .catch((error: unknown) => this.#failTopic(topic, asFault(error, `topic ${topic}`)))
+      .catch((error: unknown) => this.#failTopic(topic, asError(error)))
       .finally(() => {
         this.#lookingUp.delete(topic);
         this.dispatch();
@@ -132,7 +136,7 @@ export class ProduceSender {
   }
 
   /** The topic could not be looked up, with all the retries that this allows. */
-  #failTopic(topic: string, fault: LogFault): void {
+  #failTopic(topic: string, fault: Error): void {
     for (const queue of this.#active) {
       if (queue.topic !== topic) continue;
       for (const batch of queue.drain()) {
@@ -146,7 +150,7 @@ export class ProduceSender {
     this.#requestsInFlight.set(nodeId, (this.#requestsInFlight.get(nodeId) ?? 0) + 1);
     this.#exchange(nodeId, batches)
       .catch((error: unknown) => {
-        const fault = asFault(error, 'produce');
+        const fault = asError(error);
         for (const batch of batches) this.#fail(batch, fault);
       })
       .finally(() => {
@@ -156,7 +160,8 @@ export class ProduceSender {
   }
 
   async #exchange(nodeId: number, batches: readonly ProducerBatch[]): Promise<void> {
-    const { acks, timeoutMs } = this.#options;
+    const { acks, timeoutMs, compresses } = this.#options;
+    if (compresses) await this.#compress(batches);
     const connection = this.#cluster.connection(nodeId, this.#use);
     const topics = this.#topicsOf(batches);
     const body = { acks, timeoutMs, topicData: topics.map(topicData) };
@@ -169,6 +174,14 @@ export class ProduceSender {
     const response = await connection.request(produce, body, { versionMax });
     const answers = answersOf(response);
     for (const batch of batches) this.#answer(batch, answers, topics);
+  }
+
+  /** Requests leave in the order in which their batches were taken, however long each takes to compress. */
+  #compress(batches: readonly ProducerBatch[]): Promise<void> {
+    const compressed = Promise.all(batches.map((batch) => batch.compress()));
+    const turn = this.#compressing.then(() => compressed).then(() => undefined);
+    this.#compressing = turn.catch(() => undefined);
+    return turn;
   }
 
   #topicsOf(batches: readonly ProducerBatch[]): OutgoingTopic[] {
@@ -209,7 +222,7 @@ export class ProduceSender {
   }
 
   /** Sends the batch again later, or gives it up. */
-  #fail(batch: ProducerBatch, fault: LogFault): void {
+  #fail(batch: ProducerBatch, fault: Error): void {
     batch.failures++;
     const ageMs = this.#cluster.options.clock.monotonic() - batch.createdMs;
     const { retries, deliveryTimeoutMs } = this.#options;

@@ -2,10 +2,10 @@
 // which order batches go; sending them is the producer's business.
 
 import { present } from '../core/assert.ts';
-import type { LogFault } from '../core/fault.ts';
 import type { Clock, TimerHandle } from '../core/platform.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import { type EncodableRecord, RecordBatchEncoder } from '../wasm/record-batch-encoder.ts';
+import { type EncodableRecord, type EncodedRecords, RecordBatchEncoder } from '../wasm/record-batch-encoder.ts';
+import type { Compressor } from './compression.ts';
 
 /** Where an acknowledged batch lies: the offset of its first record (-1 with acks=0) and the broker's time, or -1. */
 export interface BatchPlace {
@@ -15,7 +15,7 @@ export interface BatchPlace {
 }
 
 /** How a batch ended. */
-export type BatchOutcome = BatchPlace | { readonly fault: LogFault };
+export type BatchOutcome = BatchPlace | { readonly fault: Error };
 
 /** Told once when a batch that holds its records has ended. */
 export interface BatchObserver {
@@ -38,6 +38,8 @@ export class ProducerBatch {
   byteCount = 0;
   #encoder: RecordBatchEncoder | undefined;
   #sealed: Uint8Array | undefined;
+  /** The encoded records, until they are compressed. */
+  #plain: EncodedRecords | undefined;
 
   constructor(queue: PartitionQueue, sequence: number, createdMs: number) {
     this.queue = queue;
@@ -70,10 +72,23 @@ export class ProducerBatch {
   /** Encodes the batch: no record can be added any more, and the records given need not be kept. */
   seal(): void {
     const encoder = present(this.#encoder, 'the encoder of a batch that is not sealed');
-    this.#sealed = encoder.finish();
+    if (this.queue.compressor === undefined) this.#sealed = encoder.finish();
+    else this.#plain = encoder.finishRecords();
     this.#encoder = undefined;
     this.queue.returnEncoder(encoder);
     this.onSeal?.();
+  }
+
+  /** Compresses a sealed batch where its producer does so; afterwards it has its bytes. */
+  async compress(): Promise<void> {
+    const { compressor } = this.queue;
+    if (this.#sealed !== undefined || this.#plain === undefined || compressor === undefined) return;
+    const plain = this.#plain;
+    const bytes = await compressor.compress(plain.bytes);
+    const encoder = this.queue.takeEncoder();
+    this.#sealed = encoder.assemble({ ...plain, bytes, compression: compressor.number });
+    this.#plain = undefined;
+    this.queue.returnEncoder(encoder);
   }
 
   settle(outcome: BatchOutcome): void {
@@ -85,6 +100,8 @@ export interface QueueOptions {
   readonly kernels: Kernels;
   readonly batchBytes: number;
   readonly clock: Clock;
+  /** Compresses the batches; undefined for none. */
+  readonly compressor: Compressor | undefined;
 }
 
 /** The batches of one partition, oldest first: those to be sent again, those that are full, the one being filled. */
@@ -110,6 +127,10 @@ export class PartitionQueue {
     this.topic = topic;
     this.partition = partition;
     this.#options = options;
+  }
+
+  get compressor(): Compressor | undefined {
+    return this.#options.compressor;
   }
 
   takeEncoder(): RecordBatchEncoder {

@@ -5,6 +5,7 @@ import { LogFault } from '../core/fault.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { BufferBudget } from './buffer-budget.ts';
 import type { Cluster } from './cluster.ts';
+import { type CodecName, type Codecs, type Compressor, compressorOf } from './compression.ts';
 import { ProduceSender, type SendOptions } from './produce-sender.ts';
 import type { PartitionQueue, ProducerBatch } from './producer-batch.ts';
 import type { RecordInput, RecordMetadata } from './record.ts';
@@ -41,6 +42,8 @@ export interface ProducerOptions {
   readonly deliveryTimeoutMs?: number;
   /** How long the broker may take to acknowledge (request.timeout.ms), in milliseconds. Default 30000. */
   readonly timeoutMs?: number;
+  /** How batches are compressed (compression.type). Default not at all. Gzip is built in; see `codecs` of `connect`. */
+  readonly compression?: CodecName | undefined;
   /**
    * Batches of one partition on the way at once. Default 1, which keeps the order of its records through every retry.
    * More hides latency; a retry may then put a batch behind its successors, as in Kafka without idempotence.
@@ -67,6 +70,7 @@ const DEFAULTS = {
   retryBackoffMaxMs: 1000,
   deliveryTimeoutMs: 120_000,
   timeoutMs: 30_000,
+  compression: undefined,
   maxInFlight: 1,
 } as const;
 /** Requests to one broker on the way at once. */
@@ -76,6 +80,7 @@ const REQUEST_BYTES_MAX = 8 * 1024 * 1024;
 export interface ProducerContext {
   readonly cluster: Cluster;
   readonly kernels: () => Promise<Kernels>;
+  readonly codecs: Codecs;
   /** Names this producer's connections. */
   readonly use: string;
 }
@@ -89,6 +94,7 @@ export class Producer {
   readonly #options: Required<ProducerOptions>;
   readonly #sender: ProduceSender;
   readonly #budget: BufferBudget;
+  readonly #compressor: Compressor | undefined;
   readonly #topics = new Map<string, TopicSink>();
   readonly #lingering = new Set<PartitionQueue>();
   readonly #unsettled = new Set<ProducerBatch>();
@@ -99,6 +105,8 @@ export class Producer {
   constructor(context: ProducerContext, options: ProducerOptions) {
     this.#context = context;
     this.#options = { ...DEFAULTS, ...options };
+    const { compression } = this.#options;
+    this.#compressor = compression === undefined ? undefined : compressorOf(compression, context.codecs);
     this.#budget = new BufferBudget(this.#options.bufferBytes);
     this.#sender = new ProduceSender(context.cluster, { ...this.#sendOptions(), use: context.use }, (batch) =>
       this.#settled(batch),
@@ -106,7 +114,7 @@ export class Producer {
   }
 
   #sendOptions(): SendOptions {
-    const { acks, timeoutMs, retries, deliveryTimeoutMs, retryBackoffMs, retryBackoffMaxMs, maxInFlight } =
+    const { acks, timeoutMs, retries, deliveryTimeoutMs, retryBackoffMs, retryBackoffMaxMs, maxInFlight, compression } =
       this.#options;
     return {
       acks: acks === 'all' ? -1 : acks,
@@ -117,6 +125,7 @@ export class Producer {
       maxMs: retryBackoffMaxMs,
       inFlightPerPartitionMax: maxInFlight,
       requestsInFlightMax: Math.max(REQUESTS_IN_FLIGHT_MAX, maxInFlight),
+      compresses: compression !== undefined,
       requestBytesMax: REQUEST_BYTES_MAX,
     };
   }
@@ -184,6 +193,7 @@ export class Producer {
       kernels: this.#context.kernels,
       budget: this.#budget,
       batchBytes: this.#options.batchBytes,
+      compressor: this.#compressor,
       onOpen: (batch) => this.#opened(batch),
     });
     this.#topics.set(topic, sink);

@@ -1,8 +1,7 @@
 // Many small records into one topic, with counters where `send` has a promise for each call.
 
-import type { LogFault } from '../core/fault.ts';
 import type { EncodableRecord } from '../wasm/record-batch-encoder.ts';
-import { asFault } from './broker-fault.ts';
+import { asError } from './broker-fault.ts';
 import type { BatchObserver, BatchOutcome, ProducerBatch } from './producer-batch.ts';
 import { bytesOf, type Content } from './record.ts';
 import type { TopicSink } from './topic-sink.ts';
@@ -27,7 +26,7 @@ export class RecordWriter implements BatchObserver {
   #lastTally: Tally = { records: 0, bytes: 0 };
   #records = 0;
   #bytes = 0;
-  #fault: LogFault | undefined;
+  #fault: Error | undefined;
 
   constructor(sink: TopicSink, partition: number | undefined, flush: () => Promise<void>) {
     this.#sink = sink;
@@ -79,7 +78,7 @@ export class RecordWriter implements BatchObserver {
             this.#append(record);
             resolve();
           } catch (error) {
-            reject(asFault(error, `write to ${this.#sink.topic}`));
+            reject(asError(error));
           }
           return true;
         },

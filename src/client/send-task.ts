@@ -1,8 +1,7 @@
 // One call of `send`: its records on their way into batches, and its promise.
 
-import type { LogFault } from '../core/fault.ts';
 import type { EncodableHeader } from '../wasm/record-batch-encoder.ts';
-import { asFault } from './broker-fault.ts';
+import { asError } from './broker-fault.ts';
 import type { BatchObserver, BatchOutcome, BatchPlace, ProducerBatch } from './producer-batch.ts';
 import { bytesOf, type HeadersInput, headerPairs, type RecordInput, type RecordMetadata } from './record.ts';
 import type { SinkTask, TopicSink } from './topic-sink.ts';
@@ -13,7 +12,7 @@ export interface SendCall {
   readonly records: readonly RecordInput[];
   readonly partition: number | undefined;
   readonly resolve: (places: RecordMetadata[]) => void;
-  readonly reject: (fault: LogFault) => void;
+  readonly reject: (fault: Error) => void;
 }
 
 /** A record of the call: which one, and which of its batch. */
@@ -46,7 +45,7 @@ export class SendTask implements SinkTask, BatchObserver {
         this.#appended++;
       }
     } catch (error) {
-      this.fail(asFault(error, `send to ${this.#sink.topic}`));
+      this.fail(asError(error));
     }
     return true;
   }
@@ -94,7 +93,7 @@ export class SendTask implements SinkTask, BatchObserver {
     this.#call.resolve(this.#places);
   }
 
-  fail(fault: LogFault): void {
+  fail(fault: Error): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#call.reject(fault);

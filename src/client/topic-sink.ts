@@ -5,9 +5,10 @@ import { present } from '../core/assert.ts';
 import { LogFault } from '../core/fault.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { EncodableRecord } from '../wasm/record-batch-encoder.ts';
-import { asFault } from './broker-fault.ts';
+import { asError } from './broker-fault.ts';
 import type { BufferBudget } from './buffer-budget.ts';
 import type { Cluster, TopicPlace } from './cluster.ts';
+import type { Compressor } from './compression.ts';
 import { TopicPartitioner } from './partitioner.ts';
 import { type BatchObserver, PartitionQueue, type ProducerBatch } from './producer-batch.ts';
 
@@ -22,7 +23,7 @@ export interface SinkTask {
   /** Appends records until all are in (true), or the memory is used up (false; it is called again). */
   run(): boolean;
   /** None of those that are left will be taken. */
-  fail(fault: LogFault): void;
+  fail(fault: Error): void;
 }
 
 export interface SinkOptions {
@@ -31,6 +32,7 @@ export interface SinkOptions {
   readonly kernels: () => Promise<Kernels>;
   readonly budget: BufferBudget;
   readonly batchBytes: number;
+  readonly compressor: Compressor | undefined;
   /** Told when a batch has its first record. */
   readonly onOpen: (batch: ProducerBatch) => void;
 }
@@ -102,7 +104,7 @@ export class TopicSink {
       try {
         await this.#prepare();
       } catch (error) {
-        const fault = asFault(error, `topic ${this.topic}`);
+        const fault = asError(error);
         for (const task of this.#waiting.splice(0)) task.fail(fault);
         return;
       }
@@ -150,9 +152,14 @@ export class TopicSink {
     if (!Number.isInteger(partition) || partition < 0 || partition >= count) {
       throw new LogFault('ERR_USAGE', `topic ${this.topic} has partitions 0 to ${count - 1}, not ${partition}`);
     }
-    const { batchBytes, cluster } = this.#options;
+    const { batchBytes, cluster, compressor } = this.#options;
     const kernels = present(this.#kernels, 'the kernels of an open topic');
-    const queue = new PartitionQueue(this.topic, partition, { kernels, batchBytes, clock: cluster.options.clock });
+    const queue = new PartitionQueue(this.topic, partition, {
+      kernels,
+      batchBytes,
+      compressor,
+      clock: cluster.options.clock,
+    });
     this.#queues[partition] = queue;
     return queue;
   }
