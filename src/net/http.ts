@@ -59,6 +59,7 @@ export async function routeHttp(request: HttpRequest, service: HttpService): Pro
       `method ${request.method} is not allowed: use GET, or a WebSocket to produce and consume`,
       {
         allow: 'GET, HEAD',
+        connection: 'close',
       },
     );
   }

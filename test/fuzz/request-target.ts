@@ -2,7 +2,7 @@
 // LogFault, soon; and after any of them an honest client can produce and read back what it produced.
 
 import { ROUTES } from '../../src/broker/handlers/table.ts';
-import type { ConnectionContext } from '../../src/broker/request-handler.ts';
+import type { ConnectionContext, RequestHandler } from '../../src/broker/request-handler.ts';
 import { Client } from '../../src/client/client.ts';
 import { InProcessOpener } from '../../src/client/in-process-transport.ts';
 import { LogFault } from '../../src/core/fault.ts';
@@ -35,22 +35,32 @@ const FRAMES_AT_ONCE = 40;
 const FRAMES_PER_BROKER = 4000;
 const BYTES_GROWTH_MAX = 600 * 1024 * 1024;
 
+export interface FuzzOptions {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly plant?: Plant;
+}
+
 export interface FuzzReport {
   readonly frames: number;
   readonly answered: number;
   readonly refused: number;
 }
 
+export type Plant = (broker: RequestHandler) => RequestHandler;
+
 /** A broker under attack, with an honest client beside it. */
 export class RequestTarget {
   readonly #running: MemoryBroker;
+  readonly #handler: RequestHandler;
   readonly #client: Client;
   readonly #producer;
   #honestRecords = 0;
   readonly report = { frames: 0, answered: 0, refused: 0 };
 
-  private constructor(running: MemoryBroker) {
+  private constructor(running: MemoryBroker, plant: Plant) {
     this.#running = running;
+    this.#handler = plant(running.broker);
     this.#client = new Client({
       transport: new InProcessOpener(running.broker),
       wasm: running.wasm,
@@ -60,9 +70,10 @@ export class RequestTarget {
     this.#producer = this.#client.producer({ retries: 0 });
   }
 
-  static async start(): Promise<RequestTarget> {
+  /** `plant` may put a bug before the broker, which has to be found. */
+  static async start(plant: Plant = (broker) => broker): Promise<RequestTarget> {
     const running = await startMemoryBroker({ configs: { 'num.partitions': '2' } });
-    const target = new RequestTarget(running);
+    const target = new RequestTarget(running, plant);
     const topics = [
       { topic: CANARY, numPartitions: 1, configs: CANARY_CONFIGS },
       { topic: 'alpha', numPartitions: 2 },
@@ -98,7 +109,7 @@ export class RequestTarget {
   async #throw(frame: Uint8Array, context: ConnectionContext): Promise<void> {
     this.report.frames += 1;
     try {
-      const response = await this.#running.broker.handle(frame, context);
+      const response = await this.#handler.handle(frame, context);
       if (response !== undefined) checkResponse(frame, response.chunks, response.byteLength);
       this.report.answered += 1;
     } catch (error) {
@@ -150,20 +161,14 @@ function timer(ms: number): { readonly elapsed: Promise<'late'>; readonly cancel
 }
 
 /** Attacks brokers, one after another, with frames of this seed until the time is over. Throws what does not hold. */
-export async function fuzzRequests({
-  seed,
-  seconds,
-}: {
-  readonly seed: number;
-  readonly seconds: number;
-}): Promise<FuzzReport> {
+export async function fuzzRequests({ seed, seconds, plant }: FuzzOptions): Promise<FuzzReport> {
   const apis = ROUTES.map(({ api }) => api);
   const requests = new HostileRequests(seed, { apis, topicNames: TOPIC_NAMES });
   const totals = { frames: 0, answered: 0, refused: 0 };
   const endMs = performance.now() + seconds * 1000;
   const bytesBefore = process.memoryUsage().rss;
   while (performance.now() < endMs) {
-    const target = await RequestTarget.start();
+    const target = await RequestTarget.start(plant);
     for (const id of await target.topicIds()) requests.learnTopicId(id);
     while (performance.now() < endMs && target.report.frames < FRAMES_PER_BROKER) {
       const frames = Array.from({ length: FRAMES_AT_ONCE }, () => requests.next());

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FUZZ_SECONDS, FUZZ_SEED } from './fuzz-settings.ts';
-import { fuzzRequests } from './request-target.ts';
+import { fuzzRequests, type Plant } from './request-target.ts';
 
 describe('hostile requests', () => {
   it(
@@ -13,4 +13,24 @@ describe('hostile requests', () => {
     },
     (FUZZ_SECONDS + 60) * 1000,
   );
+
+  it('that crash a handler are found', async () => {
+    const plant: Plant = (broker) => ({
+      handle: (frame, context) =>
+        frame[1] === 3 ? Promise.reject(new TypeError('planted')) : broker.handle(frame, context),
+      whenWritable: () => undefined,
+    });
+    await expect(fuzzRequests({ seed: 1, seconds: 20, plant })).rejects.toThrow(/MILLRACE_FUZZ_SEED=1: .*planted/);
+  });
+
+  it('that are given the answers of others are found', async () => {
+    const plant: Plant = (broker) => ({
+      async handle(frame, context) {
+        const response = await broker.handle(frame, context);
+        return response === undefined ? undefined : { ...response, chunks: [new Uint8Array(response.byteLength)] };
+      },
+      whenWritable: () => undefined,
+    });
+    await expect(fuzzRequests({ seed: 1, seconds: 20, plant })).rejects.toThrow('wrong correlation id');
+  });
 });

@@ -94,6 +94,15 @@ describe('upgrade', () => {
     expect(await refusal({ 'Sec-WebSocket-Protocol': 'mqtt, chat' })).toMatch(/^HTTP\/1.1 400[\s\S]*use kafka, json/);
   });
 
+  it('serves a frame that came in one packet with the handshake', async () => {
+    const listener = await startListener();
+    const raw = await RawClient.open(listener);
+    const request = Buffer.from(upgradeRequest({ 'Sec-WebSocket-Protocol': 'kafka' }));
+    raw.socket.write(Buffer.concat([request, clientFrame(new TextEncoder().encode('eager'))]));
+    await raw.until('eager');
+    raw.socket.destroy();
+  });
+
   it('takes the first subprotocol it knows', async () => {
     const listener = await startListener();
     const raw = await RawClient.open(listener);

@@ -35,11 +35,11 @@ export interface HttpListenerOptions {
   readonly ownHosts?: readonly string[] | undefined;
   /** max.connections */
   readonly connectionsMax?: number | undefined;
-  /** connections.max.idle.ms */
+  /** connections.max.idle.ms; below 0 is without bound. */
   readonly idleMsMax?: number | undefined;
   /** socket.request.max.bytes */
   readonly requestBytesMax?: number | undefined;
-  /** queued.max.request.bytes */
+  /** queued.max.request.bytes; below 0 is the listener's own bound, because there has to be one. */
   readonly queuedRequestBytesMax?: number | undefined;
   /** How long a client may take for its request headers. */
   readonly headersMsMax?: number | undefined;
@@ -111,6 +111,11 @@ function formatAuthority(host: string, port: number): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** Kafka writes -1 for "no bound" in some of its configs. */
+function boundOr(value: number, unbounded: number): number {
+  return value < 0 ? unbounded : value;
+}
+
 class NodeHttpListener implements HttpListener {
   readonly host: string;
   readonly port: number;
@@ -141,9 +146,9 @@ class NodeHttpListener implements HttpListener {
       openJson: options.openJson,
       logger: options.logger,
       connectionsMax: options.connectionsMax,
-      idleMsMax: options.idleMsMax ?? CONNECTION_IDLE_MS_MAX,
+      idleMsMax: boundOr(options.idleMsMax ?? CONNECTION_IDLE_MS_MAX, Number.POSITIVE_INFINITY),
       requestBytesMax: options.requestBytesMax ?? REQUEST_BYTES_MAX,
-      queuedRequestBytesMax: options.queuedRequestBytesMax ?? QUEUED_REQUEST_BYTES_MAX,
+      queuedRequestBytesMax: boundOr(options.queuedRequestBytesMax ?? -1, QUEUED_REQUEST_BYTES_MAX),
       outboundStuckMsMax: options.outboundStuckMsMax,
     });
     server.on('request', (request, response) => void this.#respond(request, response));

@@ -69,6 +69,7 @@ export class WebSocketTransport implements FrameTransport {
   #writingBytes = 0;
   #isClosing = false;
   #closing: { readonly code: number; readonly reason: string } | undefined;
+  #force: NodeJS.Timeout | undefined;
   #isPaused = false;
 
   bufferedBytes = 0;
@@ -144,7 +145,7 @@ export class WebSocketTransport implements FrameTransport {
     // The closing handshake needs the peer's Close frame to be read.
     this.#isPaused = false;
     this.#webSocket.resume();
-    setTimeout(() => this.#webSocket.terminate(), CLOSE_MS_MAX).unref();
+    this.#force = setTimeout(() => this.#webSocket.terminate(), CLOSE_MS_MAX).unref();
     this.#flush();
   }
 
@@ -280,6 +281,7 @@ export class WebSocketTransport implements FrameTransport {
   }
 
   #onClosed(): void {
+    clearTimeout(this.#force);
     this.#isClosing = true;
     this.#closing = undefined;
     this.#pieces = [];
