@@ -1,27 +1,28 @@
 // Shortens the input of a CRC32C without tables, by XOR alone. A sparse multiple of the generator P, here
 //
-//   six terms     x^209 + x^144 + x^54 + x^39 + x^14 + 1
+//   four terms    x^5424 + x^4146 + x^3859 + 1
 //   eight terms   x^79 + x^75 + x^71 + x^58 + x^18 + x^12 + x + 1
 //
-// is a multiple of P with all exponents times 128 too (squaring maps x to x^2 over GF(2)). So with vectors of 16 bytes
-// as the unit, vector i may be removed when it is XORed into the vectors (degree - exponent) further on, for every
-// exponent but the degree. Done as a gather: taken[i] = input[i] XOR taken[i - degree + exponent] ...; what lies before
-// the first vector is zero. The last `degree` vectors gather what was taken, and are all that is left: their CRC is the
-// CRC of the whole. Method: Chorba, arXiv 2412.16398; these relations belong to the Castagnoli polynomial.
-import { CRC_EIGHT_LEFT, CRC_EIGHT_TAKEN, CRC_SIX_LEFT, CRC_SIX_TAKEN } from "./regions";
+// stays a multiple of P when all exponents are multiplied by a power of two (squaring maps x to x^2 over GF(2)): the
+// unit may be a byte (four terms) or a vector of 16 bytes (eight terms). So unit i may be removed when it is XORed into
+// the units (degree - exponent) further on, for every exponent but the degree. Done as a gather: taken[i] = input[i] XOR
+// taken[i - degree + exponent] ...; what lies before the first unit is zero. The last `degree` units gather what was
+// taken, and are all that is left: their CRC is the CRC of the whole. Fewer terms are quicker and leave more.
+// Method: Chorba, arXiv 2412.16398; these relations belong to the Castagnoli polynomial.
+import { CRC_EIGHT_LEFT, CRC_EIGHT_TAKEN, CRC_FOUR_LEFT, CRC_FOUR_TAKEN } from "./regions";
 
 /** Vectors that {@link foldByEightTerms} leaves: the degree, made even. */
 // @ts-ignore: decorator
 @inline export const EIGHT_VECTORS_LEFT: usize = 80;
-/** Vectors that {@link foldBySixTerms} leaves. */
+/** Bytes that {@link foldByFourTerms} leaves: the degree. */
 // @ts-ignore: decorator
-@inline export const SIX_VECTORS_LEFT: usize = 209;
+@inline export const FOUR_BYTES_LEFT: usize = 5424;
 /** Most vectors that {@link foldByEightTerms} may take: what its scratch region holds. */
 // @ts-ignore: decorator
 @inline export const EIGHT_VECTORS_TAKEN_MAX: usize = 1024;
-/** Vectors between two moves of the six-term window to the front of its scratch region. */
+/** Bytes between two moves of the four-term window to the front of its scratch region. */
 // @ts-ignore: decorator
-@inline const SIX_CHUNK: usize = 1024;
+@inline const FOUR_CHUNK_BYTES: usize = 16384;
 
 // @ts-ignore: decorator
 @inline function eight7(at: usize): v128 {
@@ -89,60 +90,56 @@ export function foldByEightTerms(register: u32, input: usize, vectors: usize): u
 }
 
 // @ts-ignore: decorator
-@inline function six5(at: usize): v128 {
-  return v128.xor(six4(at), v128.load(at, 144 * 16));
+@inline function four3(at: usize): v128 {
+  return v128.xor(four2(at), v128.load(at, 4146));
 }
 
 // @ts-ignore: decorator
-@inline function six4(at: usize): v128 {
-  return v128.xor(six3(at), v128.load(at, 54 * 16));
+@inline function four2(at: usize): v128 {
+  return v128.xor(v128.load(at), v128.load(at, 3859));
 }
 
+/** Takes vectors while `at` is below `end`, four at a time, with constant offsets. */
 // @ts-ignore: decorator
-@inline function six3(at: usize): v128 {
-  return v128.xor(v128.xor(v128.load(at), v128.load(at, 14 * 16)), v128.load(at, 39 * 16));
-}
-
-/** Takes vectors while `at` is below `end`; four at a time, so the caller's count is a multiple of four. */
-// @ts-ignore: decorator
-@inline function takeBySixTerms(input: usize, at: usize, end: usize): void {
+@inline function takeByFourTerms(input: usize, at: usize, end: usize): void {
   while (at < end) {
-    v128.store(at, v128.xor(v128.load(input), six5(at)), 209 * 16);
-    v128.store(at, v128.xor(v128.load(input, 16), six5(at + 16)), 210 * 16);
-    v128.store(at, v128.xor(v128.load(input, 32), six5(at + 32)), 211 * 16);
-    v128.store(at, v128.xor(v128.load(input, 48), six5(at + 48)), 212 * 16);
+    v128.store(at, v128.xor(v128.load(input), four3(at)), FOUR_BYTES_LEFT);
+    const taps16 = v128.xor(v128.xor(v128.load(at, 16), v128.load(at, 3859 + 16)), v128.load(at, 4146 + 16));
+    v128.store(at, v128.xor(v128.load(input, 16), taps16), FOUR_BYTES_LEFT + 16);
+    const taps32 = v128.xor(v128.xor(v128.load(at, 32), v128.load(at, 3859 + 32)), v128.load(at, 4146 + 32));
+    v128.store(at, v128.xor(v128.load(input, 32), taps32), FOUR_BYTES_LEFT + 32);
+    const taps48 = v128.xor(v128.xor(v128.load(at, 48), v128.load(at, 3859 + 48)), v128.load(at, 4146 + 48));
+    v128.store(at, v128.xor(v128.load(input, 48), taps48), FOUR_BYTES_LEFT + 48);
     at += 64;
     input += 64;
   }
 }
 
 /**
- * Folds `vectors` vectors, the first of them XORed with `register`, down to SIX_VECTORS_LEFT at the address returned.
- * `vectors` is SIX_VECTORS_LEFT + 4 n, n > 0.
+ * Folds `bytes` bytes, the first four of them XORed with `register`, down to FOUR_BYTES_LEFT at the address returned.
+ * `bytes` is FOUR_BYTES_LEFT + 64 n, n > 0.
  */
-export function foldBySixTerms(register: u32, input: usize, vectors: usize): usize {
-  memory.fill(CRC_SIX_TAKEN, 0, SIX_VECTORS_LEFT << 4);
-  // Tap 0 of the first vector: what is XORed into the first vector comes in with exponent 0.
-  store<u32>(CRC_SIX_TAKEN, register);
-  let remaining = vectors - SIX_VECTORS_LEFT;
-  while (remaining > SIX_CHUNK) {
-    takeBySixTerms(input, CRC_SIX_TAKEN, CRC_SIX_TAKEN + (SIX_CHUNK << 4));
-    memory.copy(CRC_SIX_TAKEN, CRC_SIX_TAKEN + (SIX_CHUNK << 4), SIX_VECTORS_LEFT << 4);
-    input += SIX_CHUNK << 4;
-    remaining -= SIX_CHUNK;
+export function foldByFourTerms(register: u32, input: usize, bytes: usize): usize {
+  memory.fill(CRC_FOUR_TAKEN, 0, FOUR_BYTES_LEFT);
+  // What is XORed into the first bytes comes in with exponent 0.
+  store<u32>(CRC_FOUR_TAKEN, register);
+  let remaining = bytes - FOUR_BYTES_LEFT;
+  while (remaining > FOUR_CHUNK_BYTES) {
+    takeByFourTerms(input, CRC_FOUR_TAKEN, CRC_FOUR_TAKEN + FOUR_CHUNK_BYTES);
+    memory.copy(CRC_FOUR_TAKEN, CRC_FOUR_TAKEN + FOUR_CHUNK_BYTES, FOUR_BYTES_LEFT);
+    input += FOUR_CHUNK_BYTES;
+    remaining -= FOUR_CHUNK_BYTES;
   }
-  let at = CRC_SIX_TAKEN + (remaining << 4);
-  takeBySixTerms(input, CRC_SIX_TAKEN, at);
-  input += remaining << 4;
+  let at = CRC_FOUR_TAKEN + remaining;
+  takeByFourTerms(input, CRC_FOUR_TAKEN, at);
+  input += remaining;
+  // Nothing more is taken. The odd exponents reach up to 3 bytes over the end before they fall out: into zeroes.
+  v128.store(at, i8x16.splat(0), FOUR_BYTES_LEFT);
   const end = at;
-  const left = CRC_SIX_LEFT - at;
+  const left = CRC_FOUR_LEFT - at;
   const rest = input - at;
-  for (; at < end + 65 * 16; at += 16) v128.store(at + left, v128.xor(v128.load(at + rest), six5(at)));
-  for (; at < end + 155 * 16; at += 16) v128.store(at + left, v128.xor(v128.load(at + rest), six4(at)));
-  for (; at < end + 170 * 16; at += 16) v128.store(at + left, v128.xor(v128.load(at + rest), six3(at)));
-  for (; at < end + 195 * 16; at += 16) {
-    v128.store(at + left, v128.xor(v128.load(at + rest), v128.xor(v128.load(at), v128.load(at, 14 * 16))));
-  }
-  for (; at < end + 209 * 16; at += 16) v128.store(at + left, v128.xor(v128.load(at + rest), v128.load(at)));
-  return CRC_SIX_LEFT;
+  for (; at < end + 1280; at += 16) v128.store(at + left, v128.xor(v128.load(at + rest), four3(at)));
+  for (; at < end + 1568; at += 16) v128.store(at + left, v128.xor(v128.load(at + rest), four2(at)));
+  for (; at < end + FOUR_BYTES_LEFT; at += 16) v128.store(at + left, v128.xor(v128.load(at + rest), v128.load(at)));
+  return CRC_FOUR_LEFT;
 }

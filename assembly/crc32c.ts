@@ -1,5 +1,5 @@
 // CRC32C (Castagnoli, RFC 3720 B.4).
-import { EIGHT_VECTORS_LEFT, SIX_VECTORS_LEFT, foldByEightTerms, foldBySixTerms } from "./crc32c-fold";
+import { EIGHT_VECTORS_LEFT, FOUR_BYTES_LEFT, foldByEightTerms, foldByFourTerms } from "./crc32c-fold";
 import { makeStreamTables, streamBytes } from "./crc32c-streams";
 import { CRC_TABLES } from "./regions";
 
@@ -16,7 +16,7 @@ import { CRC_TABLES } from "./regions";
 // @ts-ignore: decorator
 @inline const EIGHT_BYTES_MIN: usize = 1408;
 // @ts-ignore: decorator
-@inline const SIX_BYTES_MIN: usize = 17408;
+@inline const FOUR_BYTES_MIN: usize = 16384;
 
 export function makeTables(): void {
   for (let byte: u32 = 0; byte < 256; ++byte) {
@@ -86,17 +86,17 @@ export function crc32c(pointer: usize, length: usize): u32 {
     register = sliceBytes(register, pointer, first);
     return ~streamBytes(register, first, (end - first) >>> 4);
   }
-  const unit: usize = length < SIX_BYTES_MIN ? 15 : 63;
-  const window: usize = length < SIX_BYTES_MIN ? 0 : SIX_VECTORS_LEFT << 4;
-  const first = pointer + ((length - window) & unit);
-  register = sliceBytes(register, pointer, first);
-  let vectors = (end - first) >>> 4;
-  pointer = first;
-  if (length >= SIX_BYTES_MIN) {
-    pointer = foldBySixTerms(register, pointer, vectors);
-    vectors = SIX_VECTORS_LEFT;
-    register = 0;
+  if (length < FOUR_BYTES_MIN) {
+    const first = pointer + (length & 15);
+    register = sliceBytes(register, pointer, first);
+    return foldAndStream(register, first, end - first);
   }
-  pointer = foldByEightTerms(register, pointer, vectors);
-  return ~streamBytes(0, pointer, EIGHT_VECTORS_LEFT);
+  const first = pointer + ((length - FOUR_BYTES_LEFT) & 63);
+  register = sliceBytes(register, pointer, first);
+  return foldAndStream(0, foldByFourTerms(register, first, end - first), FOUR_BYTES_LEFT);
+}
+
+/** The CRC of whole vectors that begin with `register`. As 16 streams, n vectors have a stride of n bytes. */
+function foldAndStream(register: u32, pointer: usize, bytes: usize): u32 {
+  return ~streamBytes(0, foldByEightTerms(register, pointer, bytes >>> 4), EIGHT_VECTORS_LEFT);
 }

@@ -5,8 +5,8 @@ import {
   CRC_EIGHT_LEFT_POINTER,
   CRC_EIGHT_TAKEN_POINTER,
   CRC_SHIFTS_POINTER,
-  CRC_SIX_LEFT_POINTER,
-  CRC_SIX_TAKEN_POINTER,
+  CRC_FOUR_LEFT_POINTER,
+  CRC_FOUR_TAKEN_POINTER,
   CRC_TABLES_POINTER,
   SUMMARY_POINTER,
 } from "./shared/memory-layout";
@@ -26,6 +26,6 @@ import {
 // @ts-ignore: decorator
 @inline export const CRC_EIGHT_LEFT: usize = CRC_EIGHT_LEFT_POINTER;
 // @ts-ignore: decorator
-@inline export const CRC_SIX_TAKEN: usize = CRC_SIX_TAKEN_POINTER;
+@inline export const CRC_FOUR_TAKEN: usize = CRC_FOUR_TAKEN_POINTER;
 // @ts-ignore: decorator
-@inline export const CRC_SIX_LEFT: usize = CRC_SIX_LEFT_POINTER;
+@inline export const CRC_FOUR_LEFT: usize = CRC_FOUR_LEFT_POINTER;

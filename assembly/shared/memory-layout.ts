@@ -21,10 +21,10 @@ export const CRC_SHIFTS_POINTER = 18432;
 export const CRC_EIGHT_TAKEN_POINTER = 196608;
 /** 80 vectors. */
 export const CRC_EIGHT_LEFT_POINTER = 214272;
-/** 209 + 1,024 vectors of the six-term folding. */
-export const CRC_SIX_TAKEN_POINTER = 215552;
-/** 209 vectors. */
-export const CRC_SIX_LEFT_POINTER = 235328;
+/** 5,424 + 16,384 bytes of the four-term folding, and a vector of zeroes. */
+export const CRC_FOUR_TAKEN_POINTER = 215552;
+/** 5,424 bytes. */
+export const CRC_FOUR_LEFT_POINTER = 237376;
 export const MEMORY_STATIC_BASE = 245760;
 /** First byte that kernels never touch on their own. */
 export const HEAP_BASE = 262144;
