@@ -44,3 +44,7 @@ export const SCAN_WINDOW_BYTES = 1024 * 1024;
 export const RETENTION_SEGMENTS_MAX = 64;
 /** Bytes that one compressed record batch may grow to, so that a small one cannot fill memory. Consumed by client/. */
 export const DECOMPRESSED_BATCH_BYTES_MAX = 268_435_456;
+/** Memory that all incremental fetch sessions hold together, as they estimate it. Consumed by broker/ fetch sessions. */
+export const FETCH_SESSION_BYTES_MAX = 64 * 1024 * 1024;
+/** Partitions that one request may create (Kafka's limit too). Consumed by broker/. */
+export const PARTITIONS_PER_REQUEST_MAX = 10_000;
