@@ -175,6 +175,7 @@ export class Broker implements RequestHandler {
     if (partition === undefined) return;
     const before = partition.state;
     partition.state = state;
+    partition.fault = undefined;
     if (before !== undefined) this.#fetchWaits.moved(partition, before, state);
   }
 
@@ -241,8 +242,21 @@ export class Broker implements RequestHandler {
       clean = false;
       logger.error('a partition was not closed in order', { partition: partition.directory, ...reply.fault });
     });
-    if (clean) directory.finish(this.#points());
-    else directory.write(this.#points());
-    return clean;
+    return this.#record(() => (clean ? directory.finish(this.#points()) : directory.write(this.#points()))) && clean;
+  }
+
+  /** A disk that refuses the last checkpoint costs the next start a recovery and nothing else. */
+  #record(write: () => void): boolean {
+    try {
+      write();
+      return true;
+    } catch (error) {
+      if (!(error instanceof LogFault)) throw error;
+      this.#options.logger.error('the last checkpoint could not be written', {
+        fault: error.code,
+        reason: error.message,
+      });
+      return false;
+    }
   }
 }

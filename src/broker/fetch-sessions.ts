@@ -1,6 +1,7 @@
 // Incremental fetch sessions (KIP-227): which partitions a client is fetching and what it was last told of each, so
 // that requests and responses carry only differences. The cache is bounded; it reads no records.
 
+import { FETCH_SESSION_BYTES_MAX } from '../core/limits.ts';
 import type { Clock, Random } from '../core/platform.ts';
 import { ERROR_CODES } from '../protocol/errors.ts';
 import { type Uuid, ZERO_UUID } from '../protocol/uuid.ts';
@@ -11,6 +12,8 @@ const EPOCH_INITIAL = 0;
 /** The epoch that ends a session. */
 const EPOCH_FINAL = -1;
 const EPOCH_MAX = 0x7fffffff;
+/** A partition in a session, without the name of its topic. */
+const TARGET_BYTES = 300;
 /** A session not used for this long gives way to any new one (Kafka's min.incremental.fetch.session.eviction.ms). */
 const EVICTION_MS = 120_000;
 
@@ -59,6 +62,7 @@ class FetchSession {
   readonly createdMs: number;
   readonly targets: Map<string, FetchTarget>;
   lastUsedMs: number;
+  weight = 0;
   /** The epoch that the next request must carry. */
   epoch = 1;
 
@@ -88,6 +92,11 @@ const NO_TARGETS: readonly FetchTarget[] = [];
 
 function scope(targets: readonly FetchTarget[], sessionId: number, errorCode = 0): FetchScope {
   return { errorCode, sessionId, targets, incremental: false, rotate: () => {} };
+}
+
+/** Bytes that a target takes, roughly: the name is there twice, once in the key. */
+function weightOf(topicName: string): number {
+  return TARGET_BYTES + 2 * topicName.length;
 }
 
 function keyOf({ topic, topicId }: RequestTopic, index: number): string {
@@ -129,6 +138,7 @@ export class FetchSessions {
   readonly #options: FetchSessionsOptions;
   /** In the order of their last use. */
   readonly #sessions = new Map<number, FetchSession>();
+  #weight = 0;
 
   constructor(options: FetchSessionsOptions) {
     this.#options = options;
@@ -142,7 +152,7 @@ export class FetchSessions {
   open(request: FetchSessionRequest, usesTopicIds: boolean): FetchScope {
     const { sessionEpoch, sessionId } = request;
     if (sessionEpoch === EPOCH_FINAL || sessionEpoch === EPOCH_INITIAL) {
-      if (sessionId !== 0) this.#sessions.delete(sessionId);
+      if (sessionId !== 0) this.#end(sessionId);
       const targets = targetsOf(request);
       if (sessionEpoch === EPOCH_FINAL || targets.length === 0) return scope(targets, 0);
       return scope(targets, this.#begin(targets, usesTopicIds));
@@ -153,10 +163,26 @@ export class FetchSessions {
   /** Begins a session and returns its id, or 0 where the cache has no place for it. */
   #begin(targets: readonly FetchTarget[], usesTopicIds: boolean): number {
     if (!this.#makeRoom(targets.length)) return 0;
+    const weight = targets.reduce((sum, target) => sum + weightOf(target.topicName), 0);
+    if (this.#weight + weight > FETCH_SESSION_BYTES_MAX) return 0;
     const session = new FetchSession(this.#newId(), usesTopicIds, this.#options.clock.monotonic());
     for (const target of targets) session.targets.set(keyOfTarget(target), target);
     this.#sessions.set(session.id, session);
+    this.#weigh(session, weight);
     return session.id;
+  }
+
+  /** Forgets a session; true, for those who ask for room. */
+  #end(id: number): true {
+    const session = this.#sessions.get(id);
+    if (session !== undefined) this.#weigh(session, -session.weight);
+    this.#sessions.delete(id);
+    return true;
+  }
+
+  #weigh(session: FetchSession, change: number): void {
+    session.weight += change;
+    this.#weight += change;
   }
 
   #newId(): number {
@@ -173,14 +199,14 @@ export class FetchSessions {
     if (this.#sessions.size < slots) return true;
     const now = this.#options.clock.monotonic();
     const [oldest] = this.#sessions.values();
-    if (oldest !== undefined && now - oldest.lastUsedMs > EVICTION_MS) return this.#sessions.delete(oldest.id);
+    if (oldest !== undefined && now - oldest.lastUsedMs > EVICTION_MS) return this.#end(oldest.id);
     let smallest: FetchSession | undefined;
     for (const session of this.#sessions.values()) {
       if (now - session.createdMs <= EVICTION_MS) continue;
       if (smallest === undefined || session.targets.size < smallest.targets.size) smallest = session;
     }
     if (smallest === undefined || smallest.targets.size >= targets) return false;
-    return this.#sessions.delete(smallest.id);
+    return this.#end(smallest.id);
   }
 
   #continue(request: FetchSessionRequest, usesTopicIds: boolean): FetchScope {
@@ -194,10 +220,12 @@ export class FetchSessions {
     }
     this.#update(session, request);
     if (session.targets.size === 0) {
-      this.#sessions.delete(session.id);
+      this.#end(session.id);
       return scope(NO_TARGETS, 0);
     }
     this.#touch(session);
+    // One that grows beyond what the cache holds is served once more; its client then begins anew.
+    if (this.#weight > FETCH_SESSION_BYTES_MAX) this.#end(session.id);
     return {
       errorCode: ERROR_CODES.NONE,
       sessionId: session.id,
@@ -214,13 +242,15 @@ export class FetchSessions {
     this.#sessions.set(session.id, session);
   }
 
-  #update({ targets }: FetchSession, request: FetchSessionRequest): void {
+  #update(session: FetchSession, request: FetchSessionRequest): void {
+    const { targets } = session;
     for (const topic of request.topics) {
       for (const partition of topic.partitions) {
         const key = keyOf(topic, partition.partition);
         const known = targets.get(key);
         if (known === undefined) {
           targets.set(key, targetOf(topic, partition));
+          this.#weigh(session, weightOf(topic.topic));
           continue;
         }
         known.fetchOffset = partition.fetchOffset;
@@ -230,7 +260,9 @@ export class FetchSessions {
       }
     }
     for (const topic of request.forgottenTopicsData) {
-      for (const index of topic.partitions) targets.delete(keyOf(topic, index));
+      for (const index of topic.partitions) {
+        if (targets.delete(keyOf(topic, index))) this.#weigh(session, -weightOf(topic.topic));
+      }
     }
   }
 }

@@ -1,5 +1,6 @@
 // The rules by which a topic comes into being, for CreateTopics and for creation on first use alike.
 
+import { PARTITIONS_PER_REQUEST_MAX } from '../core/limits.ts';
 import { ERROR_CODES } from '../protocol/errors.ts';
 import { type Uuid, uuidFromBytes } from '../protocol/uuid.ts';
 import type { ConfigEntries } from './config/broker-config.ts';
@@ -8,9 +9,6 @@ import { TOPIC_CONFIGS } from './config/topic-configs.ts';
 import type { RoutedTopic } from './router.ts';
 import type { BrokerServices } from './services.ts';
 import { isInternalTopic, topicNameObjection } from './topic-names.ts';
-
-/** Partitions that one request may create: bounds what a single frame can make the broker do (Kafka's limit too). */
-export const PARTITIONS_PER_REQUEST_MAX = 10_000;
 
 /** Kafka's error code and what it is about. */
 export interface Refusal {

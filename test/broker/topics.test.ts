@@ -5,6 +5,8 @@ import { ERROR_CODES } from '../../src/protocol/errors.ts';
 import { metadata } from '../../src/protocol/messages/03-metadata.ts';
 import { createTopics } from '../../src/protocol/messages/19-create-topics.ts';
 import { deleteTopics } from '../../src/protocol/messages/20-delete-topics.ts';
+import { describeConfigs } from '../../src/protocol/messages/32-describe-configs.ts';
+import { describeLogDirs } from '../../src/protocol/messages/35-describe-log-dirs.ts';
 import { createPartitions } from '../../src/protocol/messages/37-create-partitions.ts';
 import { describeCluster } from '../../src/protocol/messages/60-describe-cluster.ts';
 import { ZERO_UUID } from '../../src/protocol/uuid.ts';
@@ -281,4 +283,20 @@ test('DescribeCluster tells this broker, and refuses to be a controller', async 
     (await fixture.request(describeCluster, 1, { includeClusterAuthorizedOperations: false, endpointType })).errorCode;
   expect(await code(2)).toBe(ERROR_CODES.MISMATCHED_ENDPOINT_TYPE);
   expect(await code(3)).toBe(ERROR_CODES.UNSUPPORTED_ENDPOINT_TYPE);
+});
+
+test('what is asked for many times over is told once', async () => {
+  const fixture = await BrokerFixture.start();
+  const topicId = await fixture.createTopic('a', 3);
+  const many = <T>(item: T): T[] => Array.from({ length: 1000 }, () => item);
+  const byName = await fixture.request(metadata, 12, { topics: many({ name: 'a' }) });
+  expect(byName.topics).toHaveLength(1);
+  const byId = await fixture.request(metadata, 12, { topics: many({ topicId, name: null }) });
+  expect(byId.topics).toHaveLength(1);
+  const resources = many({ resourceType: 2, resourceName: 'a', configurationKeys: null });
+  expect((await fixture.request(describeConfigs, 4, { resources })).results).toHaveLength(1);
+  const sizes = await fixture.request(describeLogDirs, 4, {
+    topics: many({ topic: 'a', partitions: many(1) }).slice(500),
+  });
+  expect(sizes.results[0]?.topics.map(({ partitions }) => partitions.length)).toEqual([1]);
 });

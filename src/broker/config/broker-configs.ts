@@ -5,6 +5,7 @@ import {
   CONNECTIONS_MAX,
   FETCH_SESSIONS_MAX,
   MESSAGE_BYTES_MAX_DEFAULT,
+  PARTITIONS_PER_REQUEST_MAX,
   QUEUED_REQUEST_BYTES_MAX,
   REQUEST_BYTES_MAX,
 } from '../../core/limits.ts';
@@ -31,7 +32,7 @@ export const BROKER_CONFIGS = new ConfigTable([
       defaultValue: '1',
       documentation: 'Partitions of a topic whose creator does not say how many.',
     },
-    { min: 1, max: 10_000 },
+    { min: 1, max: PARTITIONS_PER_REQUEST_MAX },
   ),
   define(
     {

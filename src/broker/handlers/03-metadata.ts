@@ -7,15 +7,17 @@
 // 7 leader epoch; 8 authorized operations (KIP-430); 9 flexible; 10 topic ids in the answer; 12 and in the request
 // (KIP-516); 13 error code (KIP-1102).
 
+import { PARTITIONS_PER_REQUEST_MAX } from '../../core/limits.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts';
 import { ERROR_CODES } from '../../protocol/errors.ts';
 import { metadata } from '../../protocol/messages/03-metadata.ts';
 import { type Uuid, ZERO_UUID } from '../../protocol/uuid.ts';
 import { CLUSTER_OPERATIONS, NOT_ASKED, TOPIC_OPERATIONS } from '../authorized-operations.ts';
+import { distinctBy } from '../duplicates.ts';
 import type { Call, Handler } from '../handler.ts';
 import type { RoutedPartition, RoutedTopic } from '../router.ts';
 import type { BrokerServices } from '../services.ts';
-import { createTopic, isRefusal, PARTITIONS_PER_REQUEST_MAX, planTopic } from '../topic-creation.ts';
+import { createTopic, isRefusal, planTopic } from '../topic-creation.ts';
 import { isInternalTopic, topicNameObjection } from '../topic-names.ts';
 
 type Request = RequestOf<typeof metadata>;
@@ -48,7 +50,9 @@ function allTopics(services: BrokerServices, request: Request): TopicResponse[] 
 }
 
 async function namedTopics(services: BrokerServices, request: Request): Promise<TopicResponse[]> {
-  const topics = request.topics ?? [];
+  const topics = distinctBy(request.topics ?? [], ({ topicId, name }) =>
+    topicId === ZERO_UUID ? `/${name}` : topicId,
+  );
   const creating = new Map<string, Promise<number>>();
   for (const { topicId, name } of topics) {
     if (topicId === ZERO_UUID && name !== null && !creating.has(name)) {

@@ -5,6 +5,7 @@
 // Versions: 4 defaults for partitions and replicas (KIP-464); 5 flexible, and the configuration made (KIP-525);
 // 7 topic ids (KIP-516).
 
+import { PARTITIONS_PER_REQUEST_MAX } from '../../core/limits.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts';
 import { ERROR_CODES } from '../../protocol/errors.ts';
 import { createTopics } from '../../protocol/messages/19-create-topics.ts';
@@ -14,15 +15,7 @@ import { TOPIC_CONFIGS } from '../config/topic-configs.ts';
 import { repeatedKeys } from '../duplicates.ts';
 import type { Handler } from '../handler.ts';
 import type { BrokerServices } from '../services.ts';
-import {
-  createTopic,
-  isRefusal,
-  PARTITIONS_PER_REQUEST_MAX,
-  planTopic,
-  type Refusal,
-  type TopicPlan,
-  tooMany,
-} from '../topic-creation.ts';
+import { createTopic, isRefusal, planTopic, type Refusal, type TopicPlan, tooMany } from '../topic-creation.ts';
 
 type Response = ResponseInput<typeof createTopics>;
 type TopicResponse = Response['topics'][number];

@@ -4,6 +4,7 @@
 // so that a crash does not bring the records back.
 // Versions: 2 flexible.
 
+import { LogFault } from '../../core/fault.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts';
 import { ERROR_CODES } from '../../protocol/errors.ts';
 import { deleteRecords } from '../../protocol/messages/21-delete-records.ts';
@@ -13,7 +14,8 @@ import type { RoutedPartition } from '../router.ts';
 import type { BrokerServices } from '../services.ts';
 
 type Wish = RequestOf<typeof deleteRecords>['topics'][number]['partitions'][number];
-type PartitionResponse = ResponseInput<typeof deleteRecords>['topics'][number]['partitions'][number];
+type TopicResponse = ResponseInput<typeof deleteRecords>['topics'][number];
+type PartitionResponse = TopicResponse['partitions'][number];
 
 export const deleteRecordsHandler: Handler<typeof deleteRecords.request, typeof deleteRecords.response> = {
   api: deleteRecords,
@@ -26,13 +28,30 @@ export const deleteRecordsHandler: Handler<typeof deleteRecords.request, typeof 
         return { name, partitions: await Promise.all(cuts) };
       }),
     );
-    if (topics.some(({ partitions }) => partitions.some(({ errorCode }) => errorCode === ERROR_CODES.NONE))) {
-      await services.checkpoint();
-    }
-    for (const { partitions } of topics) for (const { errorCode } of partitions) call.note(errorCode);
-    return { topics };
+    const recorded = await record(services, topics);
+    for (const { partitions } of recorded) for (const { errorCode } of partitions) call.note(errorCode);
+    return { topics: recorded };
   },
 };
+
+/** Puts the new starts on record; where that fails, the cuts that were made are answered as failed. */
+async function record(services: BrokerServices, topics: readonly TopicResponse[]): Promise<readonly TopicResponse[]> {
+  const cuts = topics.some(({ partitions }) => partitions.some(({ errorCode }) => errorCode === ERROR_CODES.NONE));
+  if (!cuts) return topics;
+  try {
+    await services.checkpoint();
+    return topics;
+  } catch (error) {
+    if (!(error instanceof LogFault)) throw error;
+    services.logger.error('new log start offsets could not be recorded', { fault: error.code, reason: error.message });
+    return topics.map(({ name, partitions }) => ({ name, partitions: partitions.map(failed) }));
+  }
+}
+
+function failed(response: PartitionResponse): PartitionResponse {
+  if (response.errorCode !== ERROR_CODES.NONE) return response;
+  return { ...response, errorCode: ERROR_CODES.KAFKA_STORAGE_ERROR, lowWatermark: -1 };
+}
 
 async function cut(
   services: BrokerServices,

@@ -12,6 +12,7 @@ import { BROKER_CONFIGS } from '../config/broker-configs.ts';
 import { CONFIG_TYPES, type ConfigDefinition } from '../config/definition.ts';
 import { TOPIC_CONFIGS } from '../config/topic-configs.ts';
 import { findResource } from '../config-resources.ts';
+import { distinctBy } from '../duplicates.ts';
 import type { Handler } from '../handler.ts';
 import type { RoutedTopic } from '../router.ts';
 import type { BrokerServices } from '../services.ts';
@@ -25,7 +26,11 @@ export const describeConfigsHandler: Handler<typeof describeConfigs.request, typ
   api: describeConfigs,
   versions: describeConfigs.versions,
   handle(services, request, call) {
-    const results = request.resources.map((resource) => describe(services, request, resource));
+    const resources = distinctBy(
+      request.resources,
+      ({ resourceType, resourceName }) => `${resourceType}/${resourceName}`,
+    );
+    const results = resources.map((resource) => describe(services, request, resource));
     for (const { errorCode } of results) call.note(errorCode);
     return { results };
   },

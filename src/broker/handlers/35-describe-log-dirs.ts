@@ -7,7 +7,7 @@ import type { RequestOf, ResponseInput } from '../../protocol/api.ts';
 import { ERROR_CODES } from '../../protocol/errors.ts';
 import { describeLogDirs } from '../../protocol/messages/35-describe-log-dirs.ts';
 import type { Handler } from '../handler.ts';
-import type { RoutedPartition } from '../router.ts';
+import type { RoutedPartition, RoutedTopic } from '../router.ts';
 import type { BrokerServices } from '../services.ts';
 
 type Request = RequestOf<typeof describeLogDirs>;
@@ -37,14 +37,18 @@ function allTopics({ router }: BrokerServices): Topic[] {
 }
 
 function namedTopics({ router }: BrokerServices, wishes: NonNullable<Request['topics']>): Topic[] {
-  const topics: Topic[] = [];
+  const wanted = new Map<RoutedTopic, Set<number>>();
   for (const { topic: name, partitions } of wishes) {
-    const wanted = new Set(partitions);
     const topic = router.topic(name);
     if (topic === undefined) continue;
-    topics.push({ name, partitions: sizes(topic.partitions.filter(({ index }) => wanted.has(index))) });
+    const indexes = wanted.get(topic) ?? new Set();
+    wanted.set(topic, indexes);
+    for (const index of partitions) indexes.add(index);
   }
-  return topics;
+  return Array.from(wanted, ([topic, indexes]) => ({
+    name: topic.name,
+    partitions: sizes(topic.partitions.filter(({ index }) => indexes.has(index))),
+  }));
 }
 
 function sizes(partitions: readonly RoutedPartition[]): Topic['partitions'] {

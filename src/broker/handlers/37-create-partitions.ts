@@ -3,6 +3,7 @@
 // Behaviour: grows topics; each is judged alone and echoed. The answer comes when the new partitions are open.
 // Versions: 2 flexible; 3 throttling as its own error (KIP-599), which never happens here.
 
+import { PARTITIONS_PER_REQUEST_MAX } from '../../core/limits.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts';
 import { ERROR_CODES } from '../../protocol/errors.ts';
 import { createPartitions } from '../../protocol/messages/37-create-partitions.ts';
@@ -10,7 +11,7 @@ import { repeatedKeys } from '../duplicates.ts';
 import type { Handler } from '../handler.ts';
 import type { RoutedTopic } from '../router.ts';
 import type { BrokerServices } from '../services.ts';
-import { PARTITIONS_PER_REQUEST_MAX, type Refusal, replicaRefusal, tooMany } from '../topic-creation.ts';
+import { type Refusal, replicaRefusal, tooMany } from '../topic-creation.ts';
 
 type Wish = RequestOf<typeof createPartitions>['topics'][number];
 type Result = ResponseInput<typeof createPartitions>['results'][number];
