@@ -121,11 +121,11 @@ test('durable appends that arrive during a flush share the next one', async () =
   const { append, store } = await memoryPartitions();
   store.holdFlushes();
   const appends = Array.from({ length: 50 }, (_, index) => append(0, batch([`${index}`]), true));
-  const before = store.operations.flush ?? 0;
+  const before = store.operations.get('flush') ?? 0;
   store.releaseFlushes();
   const replies = await Promise.all(appends);
   expect(replies.every((reply) => reply.outcome === 'ok')).toBe(true);
-  expect((store.operations.flush ?? 0) - before).toBeLessThan(20);
+  expect((store.operations.get('flush') ?? 0) - before).toBeLessThan(20);
 });
 
 test.each(['ENOSPC', 'EIO'] as const)(

@@ -1,0 +1,44 @@
+// The client in a Node process: with the WebSocket of the `ws` package and the WebAssembly from the package's own files.
+
+import WebSocket from 'ws';
+import { type Client, type ConnectOptions, connect as connectClient } from '../../client/index.ts';
+import { REQUEST_BYTES_MAX } from '../../core/limits.ts';
+import { loadWasmModule } from './wasm-modules.ts';
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+/** A response may be larger than any request: a fetch returns one batch whole, beside its own limit. */
+const RESPONSE_BYTES_MAX = 2 * REQUEST_BYTES_MAX;
+
+/**
+ * Connects to a broker. Resolves when it has answered. Options as in `millrace/client`; `webSocket` and `wasm` have
+ * defaults that fit Node. Throws LogFault ERR_CONNECTION, ERR_TIMEOUT, ERR_UNSUPPORTED, ERR_USAGE.
+ */
+export function connect(target: string | ConnectOptions): Promise<Client> {
+  const options = typeof target === 'string' ? { url: target } : target;
+  return connectClient({
+    wasm: loadWasmModule('plain'),
+    webSocket: isLoopback(options.url) ? LoopbackWebSocket : RemoteWebSocket,
+    ...options,
+  });
+}
+
+function isLoopback(url: string | undefined): boolean {
+  return url !== undefined && URL.canParse(url) && LOOPBACK.test(new URL(url).hostname);
+}
+
+class RemoteWebSocket extends WebSocket {
+  constructor(url: string, protocols: string) {
+    super(url, protocols, { perMessageDeflate: false, maxPayload: RESPONSE_BYTES_MAX });
+  }
+}
+
+/**
+ * Masking keeps scripts from writing chosen bytes through proxies that misread WebSocket (RFC 6455, 10.3). There is no
+ * proxy on the way to the own machine, and a mask of zeros saves a pass over every byte.
+ */
+class LoopbackWebSocket extends WebSocket {
+  constructor(url: string, protocols: string) {
+    const generateMask = (mask: Buffer): void => void mask.fill(0);
+    super(url, protocols, { perMessageDeflate: false, maxPayload: RESPONSE_BYTES_MAX, generateMask });
+  }
+}
