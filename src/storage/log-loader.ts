@@ -112,16 +112,12 @@ class LogLoader {
     return this.#loaded({ logEndOffset: end, recoveryPoint, created: false, trustsCleanEnd: true });
   }
 
-  /** Log end by the last index entries, which closing in order has written; undefined where they cannot be right. */
+  /** Log end by the last index entry, which closing in order has written; undefined where it cannot be right. */
   #cleanEnd(active: Segment): number | undefined {
-    const { offsetIndex, timeIndex } = active;
-    if (!offsetIndex.isWhole() || !timeIndex.isWhole()) return undefined;
-    const last = offsetIndex.last();
-    const largest = timeIndex.last();
+    const last = active.offsetIndex.isWhole() ? active.offsetIndex.last() : undefined;
     active.release();
-    if (last === undefined || largest === undefined) return undefined;
-    if (last.position < 0 || last.position >= active.sizeBytes || largest.offset > last.offset) return undefined;
-    active.resume(last, largest);
+    if (last === undefined || last.position < 0 || last.position >= active.sizeBytes) return undefined;
+    active.resume(last);
     return last.offset + 1;
   }
 

@@ -17,7 +17,7 @@ import { LogReader } from './log-reader.ts';
 import { countDue, DeletedFiles, totalBytes } from './retention.ts';
 import { Segment, type SegmentHome } from './segment.ts';
 import { locateBatch } from './segment-read.ts';
-import { findMaxTimestamp, findTimestamp, type TimestampedOffset } from './timestamps.ts';
+import { findMaxTimestamp, findTimestamp, largestTimestampOf, type TimestampedOffset } from './timestamps.ts';
 
 const EMPTY = new Uint8Array(0);
 
@@ -108,27 +108,32 @@ export class Log {
   /**
    * Appends one batch, already checked and stamped, with one write. When it returns the bytes are the operating
    * system's. Throws ERR_PARTITION_READ_ONLY after an earlier fault, and ERR_STORAGE or ERR_CORRUPT_LOG for the first
-   * one; the log is then as before the call. It does not touch the kernels' memory, where the batch usually lies.
+   * one; the log is then as before the call. The batch usually lies in the kernels' memory, which is left alone but for the
+   * first append after a clean start: `reserve`d scratch may then be overwritten, once the batch is safe.
    */
   append(batch: Uint8Array, info: AppendInfo): void {
     this.#assertWritable();
     assert(batch.length >= BATCH_HEADER_BYTES, 'a batch has a header');
     assert(info.baseOffset === this.#logEndOffset, `offset ${info.baseOffset} is not the end ${this.#logEndOffset}`);
     assert(readInt64(viewOf(batch), BATCH_BASE_OFFSET) === info.baseOffset, 'the batch carries its base offset');
+    let safe = batch;
     try {
-      this.#prepareAppend(batch.length, info);
-      this.#active.write(batch);
+      if (!this.#tailChecked) {
+        safe = batch.slice();
+        this.#checkTail();
+      }
+      this.#prepareAppend(safe.length, info);
+      this.#active.write(safe);
     } catch (error) {
       throw this.#fail(error);
     }
     const { lastOffset, maxTimestamp } = info;
-    this.#active.note({ bytes: batch.length, lastOffset, maxTimestamp });
+    this.#active.note({ bytes: safe.length, lastOffset, maxTimestamp });
     this.#logEndOffset = lastOffset + 1;
     this.#flusher.noteAppend();
   }
 
   #prepareAppend(batchBytes: number, info: AppendInfo): void {
-    if (!this.#tailChecked) this.#checkTail();
     if (this.#active.isFullFor(batchBytes, info.lastOffset, info.maxTimestamp)) this.#roll();
     const { epochs } = this.#home;
     assert(info.leaderEpoch >= epochs.latestEpoch, `leader epoch ${info.leaderEpoch} is below ${epochs.latestEpoch}`);
@@ -445,6 +450,7 @@ export class Log {
       const where = `${active.path}: at offset ${this.#logEndOffset}, position ${active.lastBatchPosition}`;
       throw new LogFault('ERR_CORRUPT_LOG', `${where}: the file was changed after it had been closed`);
     }
+    largestTimestampOf(active, this.#home);
     this.#tailChecked = true;
   }
 

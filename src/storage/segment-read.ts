@@ -131,6 +131,7 @@ function walkTo(segment: Segment, tools: ReadTools, offset: number): BatchPlace 
   const entry = segment.offsetIndex.lookup(tools.kernels, offset);
   const from =
     entry === undefined ? { position: 0, offset: segment.baseOffset } : { position: entry.position, offset: undefined };
+  if (from.position < 0 || from.position >= segment.sizeBytes) return undefined;
   const walk = new HeaderWalk(segment, from);
   let place = walk.next();
   // An entry that does not name the batch at its position belongs to a broken index.
@@ -150,6 +151,7 @@ export function readBatches(
 ): SegmentBytes | undefined {
   const { position } = request;
   const available = segment.sizeBytes - position;
+  if (available < BATCH_HEADER_BYTES || isDamaged(segment, position)) return suspect(segment);
   let buffer = readAt(segment, position, Math.min(available, Math.max(request.maxBytes, BATCH_HEADER_BYTES)));
   let view = viewOf(buffer);
   let at = 0;
@@ -158,6 +160,8 @@ export function readBatches(
     const bad = headerProblem(view, at, available - at) !== undefined || baseOffsetAt(view, at) !== nextOffset;
     if (bad && at === 0) return suspect(segment);
     const lastOffset = lastOffsetAt(view, at);
+    // A first batch that leads too far is more likely altered than asked for with an end inside of it.
+    if (at === 0 && lastOffset >= request.offsetEnd && !segment.inspected) return suspect(segment);
     if (bad || lastOffset >= request.offsetEnd) break;
     const bytes = batchBytesAt(view, at);
     if (at + bytes > request.maxBytes && !(at === 0 && request.minOneBatch)) break;
@@ -171,6 +175,10 @@ export function readBatches(
   const served = verifiedBytes(segment, tools, { position, bytes: buffer.subarray(0, at) });
   if (served === 0 && at > 0) return suspect(segment);
   return { bytes: trimmed(buffer, served), nextOffset: served === at ? nextOffset : endOffset(view, served) };
+}
+
+function isDamaged(segment: Segment, position: number): boolean {
+  return segment.damages.some((damage) => damage.position <= position && position < damage.end);
 }
 
 function suspect(segment: Segment): undefined {

@@ -179,8 +179,7 @@ export class Segment {
   }
 
   /** Takes up where a cleanly closed segment ended: its last batch, known from the index's last entry. */
-  resume(lastBatch: OffsetEntry, largest: TimeEntry): void {
-    this.largest = largest;
+  resume(lastBatch: OffsetEntry): void {
     this.#indexChecked = true;
     this.#lastBatchPosition = lastBatch.position;
     this.#lastBatchOffset = lastBatch.offset;

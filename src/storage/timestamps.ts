@@ -35,7 +35,8 @@ function largestOf(segment: Segment, tools: ReadTools): TimeEntry {
   if (segment.largest !== undefined) return segment.largest;
   const last = segment.timeIndex.isWhole() ? segment.timeIndex.last() : undefined;
   if (segment.sizeBytes === 0) segment.largest = { timestamp: -1, offset: -1 };
-  else if (last !== undefined && agrees(segment, tools, last)) segment.largest = last;
+  else if (last !== undefined && agrees(segment, tools, last) && isLargest(segment, tools, last))
+    segment.largest = last;
   else segment.examine();
   return segment.largest ?? { timestamp: -1, offset: -1 };
 }
@@ -49,6 +50,18 @@ function agrees(segment: Segment, tools: ReadTools, entry: TimeEntry): boolean {
     if (error instanceof LogFault && error.code === 'ERR_CORRUPT_LOG') return false;
     throw error;
   }
+}
+
+/** Whether no later batch has a larger timestamp. With timestamps that rise there is no later batch to look at. */
+function isLargest(segment: Segment, tools: ReadTools, entry: TimeEntry): boolean {
+  const { position, header } = locateBatch(segment, tools, entry.offset);
+  const walk = new HeaderWalk(segment, { position, offset: header.baseOffset });
+  let end = position;
+  for (let place = walk.next(); place !== undefined; place = walk.next()) {
+    if (place.header.maxTimestamp > entry.timestamp) return false;
+    end = place.position + place.header.bytes;
+  }
+  return end === segment.sizeBytes;
 }
 
 /** The first record in scope whose timestamp is at or above `timestamp`. Damaged batches are passed over. */
