@@ -40,8 +40,10 @@ type PackedVarint = u64;
 // @ts-ignore: decorator
 @inline function readVarint(pointer: usize, end: usize): PackedVarint {
   if (pointer < end) {
-    const first = <u32>load<u8>(pointer);
-    if (first < 128) return pack(first, pointer + 1);
+    // One or two bytes are what nearly all varints take; the second one may lie behind `end`, and is then not used.
+    const two = <u32>load<u16>(pointer);
+    if (!(two & 0x80)) return pack(two & 127, pointer + 1);
+    if (!(two & 0x8000) && pointer + 1 < end) return pack((two & 127) | (two >>> 8 << 7), pointer + 2);
   }
   return readLongVarint(pointer, end);
 }
@@ -60,6 +62,10 @@ function readLongVarint(pointer: usize, end: usize): PackedVarint {
 /** Bytes of the varlong at `pointer`; 0 where it is longer than 10 bytes or 64 bits, or crosses `end`. */
 // @ts-ignore: decorator
 @inline function varlongBytes(pointer: usize, end: usize): usize {
+  return pointer < end && load<u8>(pointer) < 128 ? 1 : longVarlongBytes(pointer, end);
+}
+
+function longVarlongBytes(pointer: usize, end: usize): usize {
   let count: usize = 0;
   while (count < 10 && pointer + count < end) {
     const byte = load<u8>(pointer + count);
@@ -173,7 +179,8 @@ export function scanRecords(
 
     const headers = readVarint(after(value) + valueBytes, recordEnd);
     if (!headers || valueOf(headers) < 0 || <usize>valueOf(headers) > recordEnd - after(headers)) return STATUS_RECORD;
-    if (skipHeaders(after(headers), recordEnd, valueOf(headers)) != recordEnd) return STATUS_RECORD;
+    const bodyEnd = valueOf(headers) == 0 ? after(headers) : skipHeaders(after(headers), recordEnd, valueOf(headers));
+    if (bodyEnd != recordEnd) return STATUS_RECORD;
 
     if (timestamp > maxTimestamp) {
       maxTimestamp = timestamp;
