@@ -1,8 +1,8 @@
 // The client in a Node process: with the WebSocket of the `ws` package and the WebAssembly from the package's own files.
 
-import WebSocket from 'ws';
 import { type Client, type ConnectOptions, connect as connectClient } from '../../client/index.ts';
 import { REQUEST_BYTES_MAX } from '../../core/limits.ts';
+import { CorkedWebSocket } from './corked-web-socket.ts';
 import { loadWasmModule } from './wasm-modules.ts';
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
@@ -26,7 +26,7 @@ function isLoopback(url: string | undefined): boolean {
   return url !== undefined && URL.canParse(url) && LOOPBACK.test(new URL(url).hostname);
 }
 
-class RemoteWebSocket extends WebSocket {
+class RemoteWebSocket extends CorkedWebSocket {
   constructor(url: string, protocols: string) {
     super(url, protocols, { perMessageDeflate: false, maxPayload: RESPONSE_BYTES_MAX });
   }
@@ -36,7 +36,7 @@ class RemoteWebSocket extends WebSocket {
  * Masking keeps scripts from writing chosen bytes through proxies that misread WebSocket (RFC 6455, 10.3). There is no
  * proxy on the way to the own machine, and a mask of zeros saves a pass over every byte.
  */
-class LoopbackWebSocket extends WebSocket {
+class LoopbackWebSocket extends CorkedWebSocket {
   constructor(url: string, protocols: string) {
     const generateMask = (mask: Buffer): void => void mask.fill(0);
     super(url, protocols, { perMessageDeflate: false, maxPayload: RESPONSE_BYTES_MAX, generateMask });
