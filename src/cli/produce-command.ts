@@ -13,7 +13,7 @@ const READ_BYTES = 256 * 1024;
 /** A line is a record, and no broker takes a larger one than this (the largest request). */
 const LINE_BYTES_MAX = 64 * 1024 * 1024;
 /** Batches large enough to cost little each, and below the default of message.max.bytes. */
-const BATCH_BYTES = 512 * 1024;
+const BATCH_BYTES = 960 * 1024;
 const ACKS = ['0', '1', 'all'] as const;
 
 const EXAMPLES = `
