@@ -286,9 +286,14 @@ export class Segment {
     this.unflushed = true;
   }
 
-  /** Cuts the log at `position`, where a batch begins, and the indexes with it. Everything is inspected again. */
+  /**
+   * Cuts the log at `position`, where a batch begins, on stable storage when it returns, and the indexes with it.
+   * Everything is inspected again.
+   */
   truncateTo(position: number): void {
     this.file.truncate(position);
+    // Otherwise a power loss could bring back what was cut, between batches written later.
+    this.file.flushSync();
     this.inspect(position, 'check');
     this.trustedFrom = position;
     this.unflushed = true;
