@@ -256,7 +256,19 @@ export class SlotExecutor implements PartitionExecutor {
     }
     mirror.state =
       state.recoveryPoint >= known.recoveryPoint ? state : { ...state, recoveryPoint: known.recoveryPoint };
+    this.#settleFlushed(mirror);
     this.#announce(handle, mirror.state);
+  }
+
+  /** Answers the durable appends that the recovery point covers by now, by whichever way the news came. */
+  #settleFlushed(mirror: Mirror): void {
+    const { recoveryPoint } = mirror.state;
+    let covered = 0;
+    while (covered < mirror.waits.length && present(mirror.waits[covered], 'wait').reply.lastOffset < recoveryPoint) {
+      covered++;
+    }
+    if (covered === 0) return;
+    for (const { reply, settle } of mirror.waits.splice(0, covered)) settle({ ...reply, state: mirror.state });
   }
 
   #announce(handle: PartitionHandle, state: PartitionState): void {
@@ -283,12 +295,7 @@ export class SlotExecutor implements PartitionExecutor {
   #flushed(handle: PartitionHandle, mirror: Mirror, recoveryPoint: number): void {
     if (recoveryPoint <= mirror.state.recoveryPoint) return;
     mirror.state = { ...mirror.state, recoveryPoint };
-    let covered = 0;
-    while (covered < mirror.waits.length && present(mirror.waits[covered], 'wait').reply.lastOffset < recoveryPoint) {
-      covered++;
-    }
-    const settled = mirror.waits.splice(0, covered);
-    for (const { reply, settle } of settled) settle({ ...reply, state: mirror.state });
+    this.#settleFlushed(mirror);
     this.#announce(handle, mirror.state);
   }
 

@@ -98,9 +98,11 @@ class KillRounds {
     });
     const producers = Array.from({ length: PRODUCERS }, (_, index) => this.#produce(broker.url, index, reached));
     reached();
-    await killMoment;
+    const ended = Promise.all(producers);
+    const cause = await Promise.race([killMoment.then(() => undefined), ended.then(() => 'the producers ended')]);
     await broker.stop('SIGKILL');
-    await Promise.all(producers);
+    await ended;
+    if (cause !== undefined) throw new Error(`${cause} before the kill; the broker said:\n${broker.output}`);
   }
 
   /** Keeps several batches in flight until the connection breaks; half of the producers wait for the disk. */

@@ -29,6 +29,7 @@ export class FakeThread implements SlotThread {
   #running: Running | undefined;
   #arrival: (() => void) | undefined;
   #ends = new Map<number, number>();
+  #recoveryPoint = 0;
   /** Handles whose opening kills the thread. */
   readonly #poison: ReadonlySet<number>;
 
@@ -70,7 +71,9 @@ export class FakeThread implements SlotThread {
     return this.#running.group;
   }
 
-  answer(): void {
+  /** Answers the group in flight; `recoveryPoint` is what the owner has flushed meanwhile. */
+  answer(flushed: { readonly recoveryPoint: number } = { recoveryPoint: 0 }): void {
+    this.#recoveryPoint = Math.max(this.#recoveryPoint, flushed.recoveryPoint);
     const running = this.#take();
     if (running.group.commands.some((command) => command.kind === 'open' && this.#poison.has(command.handle))) {
       running.reject(new Error('poisoned'));
@@ -108,7 +111,7 @@ export class FakeThread implements SlotThread {
       case 'append': {
         const baseOffset = this.#ends.get(command.handle) ?? 0;
         this.#ends.set(command.handle, baseOffset + 1);
-        const state = stateAt(baseOffset + 1);
+        const state = stateAt(baseOffset + 1, this.#recoveryPoint);
         return { outcome: 'ok', baseOffset, lastOffset: baseOffset, logAppendTimeMs: -1, state };
       }
       case 'open':

@@ -158,6 +158,20 @@ test('a flush that overtakes the reply of its append still answers it', async ()
   expect((await append).outcome).toBe('ok');
 });
 
+test('a reply that tells of a flush before its event does answers what waited for it', async () => {
+  const { executor, thread } = rig();
+  await executor.open(openCommand(0));
+  const first = executor.append(0, bytes(8), true);
+  await thread().arrived();
+  thread().answer();
+  const second = executor.append(0, bytes(8), false);
+  await thread().arrived();
+  thread().answer({ recoveryPoint: 1 });
+  await second;
+  thread().say({ kind: 'flushed', handle: 0, recoveryPoint: 1 });
+  expect((await first).outcome).toBe('ok');
+});
+
 test('a flush that failed refuses what waits and what comes later, and is never taken for success', async () => {
   const { executor, thread } = rig();
   await executor.open(openCommand(0));
