@@ -5,6 +5,7 @@ import { assert } from '../core/assert.ts';
 import type { Clock } from '../core/platform.ts';
 import { parentPath } from './file-names.ts';
 import type { Segment, SegmentHome } from './segment.ts';
+import { removeTruncation, type Truncation, writeTruncation } from './truncation-marker.ts';
 
 export interface FlusherState {
   readonly recoveryPoint: number;
@@ -12,6 +13,8 @@ export interface FlusherState {
   readonly isBehind: boolean;
   readonly directoryUnflushed: boolean;
   readonly parentUnflushed: boolean;
+  /** A cut whose old recovery point may still be on record. */
+  readonly truncation: Truncation | undefined;
 }
 
 /** The part of a log that a flush covers. */
@@ -33,6 +36,7 @@ export class LogFlusher {
   #endMax = Number.POSITIVE_INFINITY;
   #directoryUnflushed: boolean;
   #parentUnflushed: boolean;
+  #truncation: Truncation | undefined;
 
   constructor(home: SegmentHome, clock: Clock, state: FlusherState) {
     this.#home = home;
@@ -40,6 +44,7 @@ export class LogFlusher {
     this.#recoveryPoint = state.recoveryPoint;
     this.#directoryUnflushed = state.directoryUnflushed;
     this.#parentUnflushed = state.parentUnflushed;
+    this.#truncation = state.truncation;
     if (state.isBehind) this.#unflushedSinceMs = clock.monotonic();
   }
 
@@ -63,7 +68,16 @@ export class LogFlusher {
     this.#directoryUnflushed = true;
   }
 
-  /** The log now ends at `logEndOffset`, below where it ended before. */
+  /** The log is about to end at `logEndOffset`, below where it ends now. */
+  prepareCut(logEndOffset: number): void {
+    const known = this.#truncation?.recoveryPointBefore ?? 0;
+    const recoveryPointBefore = Math.max(known, this.#recoveryPoint);
+    if (logEndOffset >= recoveryPointBefore) return;
+    this.#truncation = { logEndOffset, recoveryPointBefore };
+    writeTruncation(this.#home.store, this.#home.directory, this.#truncation);
+  }
+
+  /** The log now ends at `logEndOffset`. */
   noteCut(logEndOffset: number): void {
     this.#recoveryPoint = Math.min(this.#recoveryPoint, logEndOffset);
     this.#endMax = Math.min(this.#endMax, logEndOffset);
@@ -128,6 +142,10 @@ export class LogFlusher {
   #advance(end: number, scope: FlushScope): void {
     assert(end <= scope.logEndOffset, 'a flush covers what was there when it began');
     this.#recoveryPoint = Math.max(this.#recoveryPoint, end);
+    if (this.#truncation !== undefined && this.#recoveryPoint >= this.#truncation.recoveryPointBefore) {
+      removeTruncation(this.#home.store, this.#home.directory);
+      this.#truncation = undefined;
+    }
     this.#unflushedSinceMs = this.#sinceFlushBeganMs;
   }
 }

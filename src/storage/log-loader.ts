@@ -17,6 +17,7 @@ import { readTopicId, writeTopicId } from './partition-metadata.ts';
 import { Segment, type SegmentHome } from './segment.ts';
 import { damageFault } from './segment-read.ts';
 import type { Damage, ScanResult } from './segment-scan.ts';
+import { readTruncation, type Truncation } from './truncation-marker.ts';
 
 export interface LoadedLog {
   readonly home: SegmentHome;
@@ -29,6 +30,8 @@ export interface LoadedLog {
   readonly created: boolean;
   /** The log end was taken from the checkpoint and the index; no batch was looked at. */
   readonly trustsCleanEnd: boolean;
+  /** A cut whose old recovery point may still be on record. */
+  readonly truncation: Truncation | undefined;
 }
 
 export function loadLog(options: LogOptions, endOffsetOf: (segment: Segment) => number): LoadedLog {
@@ -40,6 +43,9 @@ class LogLoader {
   readonly #home: SegmentHome;
   readonly #isNew: boolean;
   readonly #segments: Segment[];
+  readonly #truncation: Truncation | undefined;
+  /** As it was given, but for a cut that it does not know of. */
+  readonly #recoveryPoint: number;
   #fault: LogFault | undefined;
 
   constructor(options: LogOptions, endOffsetOf: (segment: Segment) => number) {
@@ -50,6 +56,8 @@ class LogLoader {
     this.#removeLeftovers(names);
     this.#home = { store, kernels, directory, config, endOffsetOf, epochs: EpochCheckpoint.load(store, directory) };
     this.#segments = this.#findSegments(names);
+    this.#truncation = readTruncation(store, directory);
+    this.#recoveryPoint = Math.min(options.recoveryPoint, this.#truncation?.logEndOffset ?? options.recoveryPoint);
   }
 
   load(): LoadedLog {
@@ -92,7 +100,8 @@ class LogLoader {
   }
 
   #create(): LoadedLog {
-    const { logStartOffset, recoveryPoint, directory, clock } = this.#options;
+    const { logStartOffset, directory, clock } = this.#options;
+    const recoveryPoint = this.#recoveryPoint;
     if (!this.#isNew && recoveryPoint > logStartOffset) {
       const reason = `no segment is left of a log that was flushed up to offset ${recoveryPoint}`;
       throw new LogFault('ERR_CORRUPT_LOG', `${directory}: ${reason}`);
@@ -139,7 +148,7 @@ class LogLoader {
       epochs.truncateFromEnd(end);
     }
     const flushedEnd = this.#fault === undefined ? end : this.#firstDamagedOffset(end);
-    const recoveryPoint = Math.max(0, Math.min(this.#options.recoveryPoint, flushedEnd));
+    const recoveryPoint = Math.max(0, Math.min(this.#recoveryPoint, flushedEnd));
     return this.#loaded({ logEndOffset: end, recoveryPoint, created: false, trustsCleanEnd: false });
   }
 
@@ -149,7 +158,7 @@ class LogLoader {
   }
 
   #firstToInspect(): number {
-    const { recoveryPoint } = this.#options;
+    const recoveryPoint = this.#recoveryPoint;
     const after = this.#segments.findIndex((segment) => segment.baseOffset > recoveryPoint);
     return Math.max(0, (after < 0 ? this.#segments.length : after) - 1);
   }
@@ -159,7 +168,7 @@ class LogLoader {
     const fileBytes = segment.sizeBytes;
     const result = segment.inspect(fileBytes, epochs);
     segment.trustedFrom = segment.sizeBytes;
-    segment.unflushed = result.nextOffset > this.#options.recoveryPoint;
+    segment.unflushed = result.nextOffset > this.#recoveryPoint;
     for (const damage of result.damages) this.#damaged(segment, damage);
     const next = this.#segments[index + 1];
     const laterBytes = this.#segments.slice(index + 1).some((later) => later.sizeBytes > 0);
@@ -187,7 +196,7 @@ class LogLoader {
   /** The log ends in this segment: a torn tail is cut, unless it is more than that. */
   #endAt(segment: Segment, result: ScanResult, fileBytes: number): void {
     const { tail, position, nextOffset } = result;
-    const { recoveryPoint } = this.#options;
+    const recoveryPoint = this.#recoveryPoint;
     const lost = nextOffset < recoveryPoint;
     if (lost || tail?.intact === true) {
       const ending = lost ? `the log was flushed up to offset ${recoveryPoint}, but ends here` : 'the batch is altered';
@@ -236,6 +245,13 @@ class LogLoader {
   #loaded(end: { logEndOffset: number; recoveryPoint: number; created: boolean; trustsCleanEnd: boolean }): LoadedLog {
     const firstOffset = this.#segments[0]?.baseOffset ?? 0;
     const logStartOffset = Math.min(Math.max(this.#options.logStartOffset, firstOffset), end.logEndOffset);
-    return { home: this.#home, segments: this.#segments, logStartOffset, fault: this.#fault, ...end };
+    return {
+      home: this.#home,
+      segments: this.#segments,
+      logStartOffset,
+      fault: this.#fault,
+      truncation: this.#truncation,
+      ...end,
+    };
   }
 }

@@ -66,6 +66,7 @@ export class Log {
       isBehind: loaded.logEndOffset > loaded.recoveryPoint,
       directoryUnflushed: loaded.created || !loaded.trustsCleanEnd,
       parentUnflushed: loaded.created,
+      truncation: loaded.truncation,
     });
   }
 
@@ -267,6 +268,7 @@ export class Log {
   }
 
   #restartAt(offset: number): void {
+    this.#flusher.prepareCut(offset);
     this.#logEndOffset = offset;
     this.#logStartOffset = offset;
     this.#removeSegmentsFrom(0);
@@ -278,6 +280,12 @@ export class Log {
     const index = this.#segmentIndexOf(offset);
     const segment = present(this.#segments[index], 'segment of the offset');
     const { position, header } = locateBatch(segment, this.#home, offset);
+    // The batch to go begins below the log start: nothing is left above it.
+    if (header.baseOffset < this.#logStartOffset) {
+      this.#restartAt(this.#logStartOffset);
+      return;
+    }
+    this.#flusher.prepareCut(header.baseOffset);
     this.#removeSegmentsFrom(index + 1);
     this.#logEndOffset = header.baseOffset;
     segment.truncateTo(position);

@@ -90,7 +90,7 @@ class CrashRun {
     if (logEndOffset === logStartOffset) return;
     this.#log.truncateTo(logStartOffset + 1 + this.#random.below(logEndOffset - logStartOffset));
     this.#model.length = this.#log.logEndOffset;
-    this.#checkpoint();
+    if (this.#random.below(2) === 0) this.#checkpoint();
   }
 
   #checkRead(): void {
