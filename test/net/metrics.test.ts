@@ -33,7 +33,7 @@ describe('metrics', () => {
     expect(contentType).toContain('text/plain; version=0.0.4');
     const lines = body.split('\n');
     for (const line of [
-      'millrace_build_info{version="9.9.9",node="' + process.versions.node + '"} 1',
+      `millrace_build_info{version="9.9.9",node="${process.versions.node}"} 1`,
       '# TYPE millrace_requests_total counter',
       'millrace_requests_total{api="Produce",error="NONE"} 2',
       'millrace_requests_total{api="Produce",error="MESSAGE_TOO_LARGE"} 1',
