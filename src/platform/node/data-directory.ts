@@ -1,7 +1,8 @@
 // The data directory of a Node broker: made where it is missing, taken for this process, and shown to the broker as the
 // checkpoints it asks for.
 
-import { mkdirSync, readFileSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { PartitionCheckpoint, PartitionCheckpoints, StoredPartition } from '../../broker/partition-checkpoints.ts';
 import { LogFault } from '../../core/fault.ts';
 import type { Store } from '../../core/platform.ts';
@@ -53,10 +54,18 @@ export function openDataDirectory(options: { readonly path: string; readonly nod
 
 function createRoot(path: string): void {
   try {
-    mkdirSync(path, { recursive: true });
+    createTree(path);
   } catch (error) {
     throw new LogFault('ERR_STORAGE', `data directory ${path} cannot be made: ${String(error)}`, error);
   }
+}
+
+/** One level at a time: `mkdirSync` with `recursive` tries for ever where the file system takes no directories (/proc). */
+function createTree(path: string): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) createTree(parent);
+  mkdirSync(path);
 }
 
 /** Field 22 of /proc/PID/stat: the process's start in clock ticks since boot. Undefined where it cannot be read. */
