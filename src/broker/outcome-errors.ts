@@ -19,6 +19,10 @@ const CODES: Readonly<Record<PartitionOutcome, number>> = {
   'message-too-large': ERROR_CODES.MESSAGE_TOO_LARGE,
   'unsupported-compression': ERROR_CODES.UNSUPPORTED_COMPRESSION_TYPE,
   'unsupported-producer': ERROR_CODES.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+  'out-of-order-sequence': ERROR_CODES.OUT_OF_ORDER_SEQUENCE_NUMBER,
+  'invalid-producer-epoch': ERROR_CODES.INVALID_PRODUCER_EPOCH,
+  'invalid-txn-state': ERROR_CODES.INVALID_TXN_STATE,
+  'transaction-coordinator-fenced': ERROR_CODES.TRANSACTION_COORDINATOR_FENCED,
   'corrupt-log': ERROR_CODES.KAFKA_STORAGE_ERROR,
   'storage-error': ERROR_CODES.KAFKA_STORAGE_ERROR,
   // Retriable, and makes clients look the leader up again: by then a new owner has opened the partition.

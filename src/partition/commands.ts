@@ -35,6 +35,38 @@ export interface AppendCommand {
   readonly bytes: Uint8Array | undefined;
   /** Whether the caller waits for stable storage (acks=all): a `flushed` event for the last offset then follows. */
   readonly durable: boolean;
+  /** Who wrote the batch; a coordinator's own batches carry a producer id without sequence numbers. */
+  readonly origin: AppendOrigin;
+}
+
+/**
+ * `client`: checked in full. `coordinator`: a group coordinator's transactional offset commits; the producer epoch is
+ * checked, sequences are not.
+ */
+export type AppendOrigin = 'client' | 'coordinator';
+
+/** Ends a producer's transaction in this partition: appends a control batch, one record, COMMIT or ABORT. */
+export interface WriteMarkerCommand {
+  readonly kind: 'write-marker';
+  readonly handle: PartitionHandle;
+  readonly producerId: number;
+  /** With transaction version 2 the epoch after the transaction's (KIP-890), otherwise the transaction's own. */
+  readonly producerEpoch: number;
+  /** Epoch of the transaction coordinator; one below what the producer's last marker carried is fenced. */
+  readonly coordinatorEpoch: number;
+  readonly commit: boolean;
+  /**
+   * 0 and 1 accept an epoch at or above the producer's; 2 only one above it, so that a marker that comes late cannot
+   * end the transaction after its own. A repeated marker is accepted where no transaction is open, and written again.
+   */
+  readonly transactionVersion: number;
+  /** As of an append. */
+  readonly durable: boolean;
+}
+
+export interface DescribeProducersCommand {
+  readonly kind: 'describe-producers';
+  readonly handle: PartitionHandle;
 }
 
 export interface PartitionRead {
@@ -110,6 +142,8 @@ export interface RemoveCommand {
 export type PartitionCommand =
   | OpenCommand
   | AppendCommand
+  | WriteMarkerCommand
+  | DescribeProducersCommand
   | FetchCommand
   | ListOffsetCommand
   | EpochEndCommand
@@ -143,6 +177,14 @@ export type PartitionOutcome =
   | 'message-too-large'
   | 'unsupported-compression'
   | 'unsupported-producer'
+  /** The sequence does not follow the producer's last one in this partition, and is none of its last five batches. */
+  | 'out-of-order-sequence'
+  /** The producer has written here, or ended a transaction, with a higher epoch. */
+  | 'invalid-producer-epoch'
+  /** A batch outside of a transaction from a producer that has one open here. */
+  | 'invalid-txn-state'
+  /** A marker of a coordinator that a later one has replaced. */
+  | 'transaction-coordinator-fenced'
   | 'corrupt-log'
   | 'storage-error'
   | 'worker-lost';
@@ -158,7 +200,7 @@ export interface OpenReply extends Reply {
 }
 
 export interface AppendReply extends Reply {
-  /** Offsets given to the batch; -1 where it was refused. */
+  /** Offsets given to the batch, or that a batch repeated by an idempotent producer had got; -1 where it was refused. */
   readonly baseOffset: number;
   readonly lastOffset: number;
   /** The broker's time where the topic stamps it, otherwise -1. */
@@ -172,6 +214,17 @@ export interface ReadReply extends Reply {
   readonly state: PartitionState | undefined;
   /** Where the reader's log departs from this one (KIP-595), else undefined. */
   readonly divergingEpoch: { readonly epoch: number; readonly endOffset: number } | undefined;
+  /**
+   * For reads with end `last-stable`: the aborted transactions that overlap with what was read, from the offset asked
+   * for to the end of the last batch, by rising first offset. Undefined for other reads.
+   */
+  readonly abortedTransactions: readonly AbortedTransaction[] | undefined;
+}
+
+export interface AbortedTransaction {
+  readonly producerId: number;
+  /** Offset of the transaction's first batch in this partition. */
+  readonly firstOffset: number;
 }
 
 export interface FetchReply {
@@ -195,6 +248,25 @@ export interface DeleteRecordsReply extends Reply {
   readonly state: PartitionState | undefined;
 }
 
+/** What a partition remembers of one producer; as Kafka's DescribeProducers shows it. */
+export interface ActiveProducer {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  /** Sequence of the last record; -1 where the producer has written none in this epoch. */
+  readonly lastSequence: number;
+  /** Milliseconds since 1970, of the last batch or marker; -1 for none. */
+  readonly lastTimestamp: number;
+  /** Of the last marker; -1 where there was none. */
+  readonly coordinatorEpoch: number;
+  /** First offset of the open transaction, or -1. */
+  readonly currentTransactionStartOffset: number;
+}
+
+export interface DescribeProducersReply extends Reply {
+  /** By rising producer id. */
+  readonly producers: readonly ActiveProducer[];
+}
+
 export interface MaintainReply {
   /** Whether the slot's round is complete; until then the next `maintain` goes on where this one stopped. */
   readonly finished: boolean;
@@ -212,6 +284,8 @@ export interface CloseReply extends Reply {
 export interface PartitionReplies {
   readonly open: OpenReply;
   readonly append: AppendReply;
+  readonly 'write-marker': AppendReply;
+  readonly 'describe-producers': DescribeProducersReply;
   readonly fetch: FetchReply;
   readonly 'list-offset': ListOffsetReply;
   readonly 'epoch-end': EpochEndReply;
@@ -240,6 +314,11 @@ export interface PartitionExecutor {
    * reached the operating system, or with `durable` when it is on stable storage.
    */
   append(handle: PartitionHandle, records: Uint8Array, durable: boolean): Promise<AppendReply>;
+  /** As {@link append}, for batches of a coordinator: see {@link AppendOrigin}. */
+  appendFromCoordinator(handle: PartitionHandle, records: Uint8Array, durable: boolean): Promise<AppendReply>;
+  /** Ends a transaction in a partition. Resolves as {@link append}; order with appends is that of the calls. */
+  writeMarker(command: Omit<WriteMarkerCommand, 'kind'>): Promise<AppendReply>;
+  describeProducers(handle: PartitionHandle): Promise<DescribeProducersReply>;
   /** Reads many partitions within one budget; replies stand in the order of `reads`. */
   fetch(request: Omit<FetchCommand, 'kind'>): Promise<FetchReply>;
   listOffset(command: Omit<ListOffsetCommand, 'kind'>): Promise<ListOffsetReply>;

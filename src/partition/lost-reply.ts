@@ -25,9 +25,18 @@ export const LOST_APPEND: AppendReply = {
 export function lostReply(command: PartitionCommand): PartitionReply {
   switch (command.kind) {
     case 'append':
+    case 'write-marker':
       return LOST_APPEND;
+    case 'describe-producers':
+      return { ...LOST, producers: [] };
     case 'fetch': {
-      const read: ReadReply = { ...LOST, records: NO_RECORDS, state: undefined, divergingEpoch: undefined };
+      const read: ReadReply = {
+        ...LOST,
+        records: NO_RECORDS,
+        state: undefined,
+        divergingEpoch: undefined,
+        abortedTransactions: undefined,
+      };
       return { reads: command.reads.map(() => read) };
     }
     case 'list-offset':

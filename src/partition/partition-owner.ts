@@ -21,6 +21,7 @@ import type {
   PartitionReply,
   PartitionState,
   ReadReply,
+  WriteMarkerCommand,
 } from './commands.ts';
 import type { GroupReply, PartitionGroup } from './group.ts';
 import { Partition } from './partition.ts';
@@ -71,6 +72,10 @@ export class PartitionOwner {
     switch (command.kind) {
       case 'append':
         return this.#append(command, slabPointer);
+      case 'write-marker':
+        return this.#writeMarker(command);
+      case 'describe-producers':
+        return this.#owned.get(command.handle)?.partition.describeProducers() ?? { ...UNKNOWN, producers: [] };
       case 'fetch':
         return this.#fetch(command);
       case 'open':
@@ -122,7 +127,17 @@ export class PartitionOwner {
       command.bytes === undefined
         ? owned.partition.append(slabPointer + command.position, command.length)
         : this.#appendCopy(owned.partition, command.bytes);
-    if (reply.outcome === 'ok' && (command.durable || this.#reachedFlushMessages(owned))) this.#wantFlush(owned);
+    return this.#appended(owned, reply, command.durable);
+  }
+
+  #writeMarker(command: WriteMarkerCommand): AppendReply {
+    const owned = this.#owned.get(command.handle);
+    if (owned === undefined) return { ...NOT_OPEN, ...NO_OFFSETS };
+    return this.#appended(owned, owned.partition.writeMarker(command), command.durable);
+  }
+
+  #appended(owned: Owned, reply: AppendReply, durable: boolean): AppendReply {
+    if (reply.outcome === 'ok' && (durable || this.#reachedFlushMessages(owned))) this.#wantFlush(owned);
     return reply;
   }
 
@@ -149,7 +164,7 @@ export class PartitionOwner {
     for (const read of command.reads) {
       const partition = this.#owned.get(read.handle)?.partition;
       if (partition === undefined) {
-        reads.push({ ...NOT_OPEN, records: NO_RECORDS, divergingEpoch: undefined });
+        reads.push({ ...NOT_OPEN, records: NO_RECORDS, divergingEpoch: undefined, abortedTransactions: undefined });
         continue;
       }
       const reply = partition.read(read, Math.max(0, Math.min(left, read.maxBytes)), first);

@@ -2,15 +2,18 @@
 // leader epoch. Single-threaded and synchronous; it knows neither threads nor the wire protocol.
 
 import { STATUS_OK } from '../../assembly/shared/status.ts';
+import { assert } from '../core/assert.ts';
 import { type FaultRecord, LogFault } from '../core/fault.ts';
 import type { Clock } from '../core/platform.ts';
 import type { Log } from '../storage/log.ts';
 import type { LogConfig } from '../storage/log-config.ts';
 import type { Kernels } from '../wasm/kernels.ts';
+import { RecordBatchEncoder } from '../wasm/record-batch-encoder.ts';
 import { producerRefusal, type Refusal, statusRefusal } from './batch-check.ts';
 import {
   type AppendReply,
   type DeleteRecordsReply,
+  type DescribeProducersReply,
   type EpochEndCommand,
   type EpochEndReply,
   type ListOffsetCommand,
@@ -20,7 +23,9 @@ import {
   type PartitionState,
   type ReadReply,
   SPECIAL_TIMESTAMPS,
+  type WriteMarkerCommand,
 } from './commands.ts';
+import { encodeMarker } from './transaction-marker.ts';
 
 const NO_RECORDS = new Uint8Array(0);
 /** What Kafka answers where an epoch or an offset is not known (OffsetForLeaderEpoch). */
@@ -92,6 +97,30 @@ export class Partition {
     }
   }
 
+  /** Appends the control batch that ends a producer's transaction. */
+  writeMarker(command: WriteMarkerCommand): AppendReply {
+    const { producerId, producerEpoch, commit, coordinatorEpoch } = command;
+    const kernels = this.#kernels;
+    const now = this.#clock.now();
+    try {
+      const record = encodeMarker({ commit, coordinatorEpoch }, now);
+      const header = { isTransactional: true, isControl: true, producerId, producerEpoch };
+      const batch = new RecordBatchEncoder(kernels).encode([record], header);
+      const pointer = kernels.reserve(batch.length);
+      kernels.bytes().set(batch, pointer);
+      const status = kernels.validateBatch(pointer, batch.length);
+      assert(status === STATUS_OK, `a marker passes its check, not status ${status}`);
+      return this.#write(pointer, now);
+    } catch (error) {
+      if (!(error instanceof LogFault)) throw error;
+      return this.#refuse('storage-error', error.toRecord());
+    }
+  }
+
+  describeProducers(): DescribeProducersReply {
+    return { outcome: 'ok', producers: [] };
+  }
+
   read(read: PartitionRead, maxBytes: number, minOneBatch: boolean): ReadReply {
     const fence = this.#fence(read.currentLeaderEpoch);
     if (fence !== undefined) return this.#noRecords(fence);
@@ -100,14 +129,15 @@ export class Partition {
     if (read.offset < state.logStartOffset || read.offset > offsetEnd) return this.#noRecords('offset-out-of-range');
     const diverging = this.#divergence(read);
     if (diverging !== undefined) {
-      return { outcome: 'ok', records: NO_RECORDS, state, divergingEpoch: diverging };
+      return { outcome: 'ok', records: NO_RECORDS, state, divergingEpoch: diverging, abortedTransactions: undefined };
     }
     try {
       const records =
         read.offset === offsetEnd
           ? NO_RECORDS
           : this.log.read({ offset: read.offset, maxBytes, minOneBatch, offsetEnd });
-      return { outcome: 'ok', records, state, divergingEpoch: undefined };
+      const abortedTransactions = read.end === 'last-stable' ? [] : undefined;
+      return { outcome: 'ok', records, state, divergingEpoch: undefined, abortedTransactions };
     } catch (error) {
       if (!(error instanceof LogFault)) throw error;
       return { ...this.#noRecords(outcomeOf(error)), fault: error.toRecord() };
@@ -220,7 +250,13 @@ export class Partition {
   }
 
   #noRecords(outcome: PartitionOutcome): ReadReply {
-    return { outcome, records: NO_RECORDS, state: this.state(), divergingEpoch: undefined };
+    return {
+      outcome,
+      records: NO_RECORDS,
+      state: this.state(),
+      divergingEpoch: undefined,
+      abortedTransactions: undefined,
+    };
   }
 
   #refuse(outcome: PartitionOutcome, fault: FaultRecord): AppendReply {

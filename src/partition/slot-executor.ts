@@ -5,11 +5,13 @@ import { assert, present } from '../core/assert.ts';
 import type { FaultRecord } from '../core/fault.ts';
 import type { Logger } from '../core/logger.ts';
 import type {
+  AppendOrigin,
   AppendReply,
   CloseReply,
   ConfigureCommand,
   DeleteRecordsCommand,
   DeleteRecordsReply,
+  DescribeProducersReply,
   EpochEndCommand,
   EpochEndReply,
   FetchCommand,
@@ -24,6 +26,7 @@ import type {
   PartitionHandle,
   PartitionState,
   ReadReply,
+  WriteMarkerCommand,
 } from './commands.ts';
 import type { SlotThreadFactory } from './group.ts';
 import { LOST_APPEND } from './lost-reply.ts';
@@ -84,9 +87,32 @@ export class SlotExecutor implements PartitionExecutor {
   }
 
   append(handle: PartitionHandle, records: Uint8Array, durable: boolean): Promise<AppendReply> {
+    return this.#append(handle, records, { durable, origin: 'client' });
+  }
+
+  appendFromCoordinator(handle: PartitionHandle, records: Uint8Array, durable: boolean): Promise<AppendReply> {
+    return this.#append(handle, records, { durable, origin: 'coordinator' });
+  }
+
+  async writeMarker(command: Omit<WriteMarkerCommand, 'kind'>): Promise<AppendReply> {
+    const { handle, durable } = command;
+    const reply = await this.#slotOf(handle).submit({ kind: 'write-marker', ...command });
+    return new Promise((settle) => this.#appended(handle, { reply, settle }, durable));
+  }
+
+  async describeProducers(handle: PartitionHandle): Promise<DescribeProducersReply> {
+    return this.#slotOf(handle).submit({ kind: 'describe-producers', handle });
+  }
+
+  #append(
+    handle: PartitionHandle,
+    records: Uint8Array,
+    { durable, origin }: { readonly durable: boolean; readonly origin: AppendOrigin },
+  ): Promise<AppendReply> {
     return new Promise((resolve) => {
       this.#slotOf(handle).append(handle, records, {
         durable,
+        origin,
         settle: (reply) => this.#appended(handle, { reply, settle: resolve }, durable),
       });
     });

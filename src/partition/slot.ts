@@ -6,6 +6,7 @@ import { assert, present } from '../core/assert.ts';
 import type { Logger } from '../core/logger.ts';
 import type {
   AppendCommand,
+  AppendOrigin,
   OpenCommand,
   OpenReply,
   PartitionCommand,
@@ -93,7 +94,11 @@ export class Slot {
   append(
     handle: PartitionHandle,
     records: Uint8Array,
-    options: { readonly durable: boolean; readonly settle: (reply: PartitionReplies['append']) => void },
+    options: {
+      readonly durable: boolean;
+      readonly origin: AppendOrigin;
+      readonly settle: (reply: PartitionReplies['append']) => void;
+    },
   ): void {
     const command: AppendCommand = {
       kind: 'append',
@@ -102,6 +107,7 @@ export class Slot {
       length: records.length,
       bytes: undefined,
       durable: options.durable,
+      origin: options.origin,
     };
     this.#enqueue({ command, records, settle: options.settle as (reply: PartitionReply) => void });
   }

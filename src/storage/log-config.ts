@@ -27,6 +27,8 @@ export interface LogConfig {
   readonly flushMessages: number;
   /** flush.ms: the longest time that a record stays unflushed. */
   readonly flushMs: number;
+  /** producer.id.expiration.ms (of the broker): how long an idle producer is remembered. */
+  readonly producerIdExpirationMs: number;
   /** file.delete.delay.ms: how long a deleted segment's files stay before they are removed. */
   readonly fileDeleteDelayMs: number;
 }

@@ -15,5 +15,6 @@ export const TEST_LOG_CONFIG: LogConfig = {
   timestampAfterMaxMs: 3_600_000,
   flushMessages: Number.MAX_SAFE_INTEGER,
   flushMs: Number.MAX_SAFE_INTEGER,
+  producerIdExpirationMs: 86_400_000,
   fileDeleteDelayMs: 60_000,
 };

@@ -185,6 +185,7 @@ export function toLogConfig(overrides: ConfigEntries, broker: BrokerConfig): Log
     timestampAfterMaxMs: number('message.timestamp.after.max.ms'),
     flushMessages: number('flush.messages'),
     flushMs: number('flush.ms'),
+    producerIdExpirationMs: toNumber(broker.resolve('producer.id.expiration.ms').value ?? '0'),
     fileDeleteDelayMs: number('file.delete.delay.ms'),
   };
 }

@@ -200,6 +200,17 @@ export const BROKER_CONFIGS = new ConfigTable([
     { min: 0, dynamic: true },
   ),
 
+  // Producers.
+  define(
+    {
+      name: 'producer.id.expiration.ms',
+      type: 'int',
+      defaultValue: '86400000',
+      documentation: 'How long a partition remembers an idempotent producer that writes nothing.',
+    },
+    { min: 1, dynamic: true },
+  ),
+
   // Durability.
   define(
     {
