@@ -5,6 +5,7 @@ import type { MetadataStore } from '../cluster/metadata-store.ts';
 import { LogFault } from '../core/fault.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Clock, Random, TimerHandle } from '../core/platform.ts';
+import type { RecordBatchCodec } from '../core/record-batch-codec.ts';
 import type { PartitionExecutor, PartitionState } from '../partition/commands.ts';
 import type { BrokerConfig } from './config/broker-config.ts';
 import { converge } from './convergence.ts';
@@ -27,6 +28,8 @@ export interface BrokerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Makes and reads the batches of logs that the broker itself keeps. */
+  readonly recordBatches: RecordBatchCodec;
   readonly observer: RequestObserver;
   /** Where the client of this connection is to connect. */
   readonly advertised: (connection: ConnectionContext) => Endpoint;
@@ -42,6 +45,8 @@ export interface PartitionGauge {
 
 export class Broker implements RequestHandler {
   readonly #options: BrokerOptions;
+  /** What the handlers work with. */
+  readonly services: BrokerServices;
   readonly #router = new Router();
   readonly #fetchWaits: FetchWaits;
   readonly #topics: TopicLifecycle;
@@ -72,9 +77,10 @@ export class Broker implements RequestHandler {
       config: () => this.#config,
       checkpoint: () => this.#checkpoint(),
     });
+    this.services = this.#services();
     this.#dispatch = new Dispatch({
       routes: ROUTES,
-      services: this.#services(),
+      services: this.services,
       clock: options.clock,
       observer: options.observer,
       unsupportedApiVersions,
@@ -82,7 +88,7 @@ export class Broker implements RequestHandler {
   }
 
   #services(): BrokerServices {
-    const { executor, metadata, directory, clock, random, logger, advertised } = this.#options;
+    const { executor, metadata, directory, clock, random, logger, recordBatches, advertised } = this.#options;
     const current = (): BrokerConfig => this.#config;
     return {
       executor,
@@ -91,6 +97,7 @@ export class Broker implements RequestHandler {
       clock,
       random,
       logger,
+      recordBatches,
       advertised,
       router: this.#router,
       topics: this.#topics,

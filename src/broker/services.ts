@@ -3,6 +3,7 @@
 import type { MetadataStore } from '../cluster/metadata-store.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Clock, Random } from '../core/platform.ts';
+import type { RecordBatchCodec } from '../core/record-batch-codec.ts';
 import type { PartitionExecutor } from '../partition/commands.ts';
 import type { BrokerConfig } from './config/broker-config.ts';
 import type { FetchSessions } from './fetch-sessions.ts';
@@ -29,6 +30,8 @@ export interface BrokerServices {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Makes and reads the batches of logs that the broker itself keeps. */
+  readonly recordBatches: RecordBatchCodec;
   /** As it stands now: dynamic changes replace it. */
   readonly config: BrokerConfig;
   advertised(connection: ConnectionContext): Endpoint;

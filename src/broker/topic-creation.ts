@@ -172,7 +172,7 @@ function checkTopicConfig(name: string, given: string | null): string | Refusal 
 }
 
 /** An id that no topic has; Kafka avoids a leading hyphen, because it looks like an option on a command line. */
-function newTopicId({ random, router }: BrokerServices): Uuid {
+function newTopicId({ random, router }: Pick<BrokerServices, 'random' | 'router'>): Uuid {
   for (;;) {
     const id = uuidFromBytes(random.uuid());
     if (!id.startsWith('-') && !id.startsWith('AAAAAAAAAAAAAAAAAAAA') && router.topicById(id) === undefined) return id;
@@ -180,7 +180,10 @@ function newTopicId({ random, router }: BrokerServices): Uuid {
 }
 
 /** Makes the topic; when it resolves, its partitions are open, or offline for a reason that was logged. */
-export async function createTopic(services: BrokerServices, plan: TopicPlan): Promise<RoutedTopic | Refusal> {
+export async function createTopic(
+  services: Pick<BrokerServices, 'metadata' | 'random' | 'router' | 'topics'>,
+  plan: TopicPlan,
+): Promise<RoutedTopic | Refusal> {
   const { name, partitionCount, configs } = plan;
   const id = newTopicId(services);
   const result = await services.metadata.commit([{ kind: 'create-topic', name, id, partitionCount, configs }]);

@@ -46,5 +46,7 @@ export const RETENTION_SEGMENTS_MAX = 64;
 export const DECOMPRESSED_BATCH_BYTES_MAX = 268_435_456;
 /** Memory that all incremental fetch sessions hold together, as they estimate it. Consumed by broker/ fetch sessions. */
 export const FETCH_SESSION_BYTES_MAX = 64 * 1024 * 1024;
+/** Largest batch that a coordinator writes: bounds one group's membership. Consumed by broker/ coordinators. */
+export const COORDINATOR_BATCH_BYTES_MAX = 4 * 1024 * 1024;
 /** Partitions that one request may create (Kafka's limit too). Consumed by broker/. */
 export const PARTITIONS_PER_REQUEST_MAX = 10_000;

@@ -23,6 +23,7 @@ import { parseUuid, type Uuid } from '../../src/protocol/uuid.ts';
 import { flatten } from '../../src/protocol/writer.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { Kernels } from '../../src/wasm/kernels.ts';
+import { createRecordBatchCodec } from '../../src/wasm/record-batch-codec.ts';
 import { RecordBatchDecoder } from '../../src/wasm/record-batch-decoder.ts';
 import { RecordBatchEncoder } from '../../src/wasm/record-batch-encoder.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
@@ -148,6 +149,7 @@ export class BrokerFixture {
       clock: parts.clock,
       random: fixedRandom(parts.metadata.brokerEpoch),
       logger: silentLogger,
+      recordBatches: createRecordBatchCodec(kernels),
       observer: { observe: (request) => parts.observations.push(request) },
       advertised: ({ localHost, localPort }) => ({ host: localHost, port: localPort }),
     });

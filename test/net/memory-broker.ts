@@ -11,6 +11,7 @@ import { systemClock, systemRandom } from '../../src/platform/node/clock.ts';
 import { loadWasmModule } from '../../src/platform/node/wasm-modules.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { Kernels } from '../../src/wasm/kernels.ts';
+import { createRecordBatchCodec } from '../../src/wasm/record-batch-codec.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 
 export interface MemoryBroker {
@@ -53,7 +54,8 @@ export async function startMemoryBroker(
   const store = new MemoryStore();
   const wasm = loadWasmModule('plain');
   const logger = options.logger ?? silentLogger;
-  const executor = createInlineExecutor({ kernels: Kernels.create(wasm), store, clock: systemClock, logger });
+  const kernels = Kernels.create(wasm);
+  const executor = createInlineExecutor({ kernels, store, clock: systemClock, logger });
   const broker = await Broker.start({
     executor,
     metadata: LocalMetadataStore.open({ store, clusterId: 'fuzzed', nodeId: 1, logger }),
@@ -62,6 +64,7 @@ export async function startMemoryBroker(
     clock: systemClock,
     random: systemRandom,
     logger,
+    recordBatches: createRecordBatchCodec(kernels),
     observer: options.observer ?? { observe: () => undefined },
     advertised: ({ localHost, localPort }) => ({ host: localHost, port: localPort }),
   });

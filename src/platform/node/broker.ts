@@ -11,6 +11,8 @@ import { LogFault } from '../../core/fault.ts';
 import type { Logger } from '../../core/logger.ts';
 import { JsonGateway } from '../../net/json-gateway.ts';
 import { SlotExecutor } from '../../partition/slot-executor.ts';
+import { Kernels } from '../../wasm/kernels.ts';
+import { createRecordBatchCodec } from '../../wasm/record-batch-codec.ts';
 import { systemClock, systemRandom } from './clock.ts';
 import { type OpenDataDirectory, openDataDirectory } from './data-directory.ts';
 import { type HttpListener, listenHttp } from './http-listener.ts';
@@ -105,6 +107,7 @@ class NodeBroker implements RunningBroker {
       clock: systemClock,
       random: systemRandom,
       logger,
+      recordBatches: createRecordBatchCodec(Kernels.create(loadWasmModule('plain'))),
       observer: this.#metrics,
       advertised: (connection) => ({ host: connection.localHost, port: connection.localPort }),
     });
