@@ -166,9 +166,9 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
     this.#started?.seek(partition, offset ?? 0);
   }
 
-  /** Holds partitions back, by default all; what was fetched of them waits. */
+  /** Holds partitions back, by default all: no record of them is given until they are resumed. */
   pause(places: readonly TopicPartition[] = this.assignment): void {
-    for (const place of places) this.#assigned(place).isPaused = true;
+    for (const place of places) this.#started?.pause(this.#assigned(place));
   }
 
   /** Lets paused partitions go on, by default all. */
@@ -202,7 +202,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   async *records(options: IterationOptions = {}): AsyncGenerator<ConsumedRecord, void, undefined> {
     for await (const { fetched, records } of this.#batches(options)) {
       for (const record of records) {
-        // A seek from within the loop makes the rest of the batch stale.
+        // A seek or a pause from within the loop makes the rest of the batch stale.
         if (fetched.source.generation !== fetched.generation) break;
         fetched.source.position = record.offset + 1;
         yield record;
@@ -238,7 +238,8 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
       const fetched = fetcher.take();
       if (fetched !== undefined) {
         const records = await this.#open(fetched, ends?.get(nameOf(fetched.source)));
-        if (records.length > 0) yield { fetched, records };
+        // A seek or a pause while the batch was opened makes it stale.
+        if (records.length > 0 && fetched.source.generation === fetched.generation) yield { fetched, records };
       } else if (ends !== undefined && isAtEnd(fetcher, ends)) {
         return;
       } else {

@@ -92,6 +92,7 @@ export class Fetcher {
   }
 
   add(partition: FetchedPartition): void {
+    this.#fault = undefined;
     this.#partitions.set(nameOf(partition), partition);
   }
 
@@ -119,14 +120,10 @@ export class Fetcher {
     for (const { batch } of dropped) this.#budget.give(batch.bytes.length);
   }
 
-  /** The next batch of a partition that is not paused, or undefined where none waits. Throws what a fetch has met. */
+  /** The next batch, or undefined where none waits. Throws what a fetch has met. */
   take(): FetchedBatch | undefined {
-    const index = this.#queue.findIndex((fetched) => !fetched.source.isPaused);
-    if (index < 0) {
-      if (this.#fault !== undefined) throw this.#fault;
-      return undefined;
-    }
-    const [fetched] = this.#queue.splice(index, 1);
+    const fetched = this.#queue.shift();
+    if (fetched === undefined && this.#fault !== undefined) throw this.#fault;
     if (fetched !== undefined) this.#budget.give(fetched.batch.bytes.length);
     this.pump();
     return fetched;
@@ -135,6 +132,14 @@ export class Fetcher {
   /** Resolves when something has changed: a batch has come, an offset moved, a fault was met, the end. */
   whenChanged(): Promise<void> {
     return new Promise((resolve) => this.#wake.push(resolve));
+  }
+
+  /** Holds the partition back. What was fetched of it is dropped, so that it takes no memory from the others. */
+  pause(partition: FetchedPartition): void {
+    partition.isPaused = true;
+    this.#forget(partition);
+    partition.fetchOffset = partition.position;
+    this.pump();
   }
 
   /** Partitions that were paused may go on. */

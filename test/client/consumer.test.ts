@@ -127,6 +127,37 @@ test('a paused partition is held back while others go on', () =>
     { partitions: 2 },
   ));
 
+test('a partition that is paused in the middle of a batch goes on with the next record', () =>
+  scene(async (broker, consumer) => {
+    store(broker, batchOf(['0', '1', '2']));
+    await consumer.assign([{ topic: 't' }]);
+    const seen: number[] = [];
+    for await (const { offset } of consumer) {
+      seen.push(offset);
+      if (seen.length === 1) {
+        consumer.pause();
+        queueMicrotask(() => consumer.resume());
+      }
+      if (seen.length === 3) break;
+    }
+    expect(seen).toEqual([0, 1, 2]);
+  }));
+
+test('a paused partition takes no memory from the others', () =>
+  scene(
+    async (broker, consumer) => {
+      for (let index = 0; index < 20; index++) store(broker, batchOf(['x'.repeat(1000)]), 0);
+      await consumer.assign([{ topic: 't' }]);
+      await take(consumer, 1);
+      consumer.pause([{ topic: 't', partition: 0 }]);
+      store(broker, batchOf(['other']), 1);
+      expect(texts(await take(consumer, 1))).toEqual(['other']);
+      consumer.resume();
+      expect((await take(consumer, 1))[0]?.offset).toBe(1);
+    },
+    { partitions: 2, consumer: { prefetchBytes: 5000 } },
+  ));
+
 test('no more is fetched ahead than the bound allows', () =>
   scene(
     async (broker, consumer) => {
