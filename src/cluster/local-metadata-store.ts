@@ -2,7 +2,7 @@
 // Every start counts as an epoch, and the epoch is that of every partition's leader. It opens no partition.
 //
 // metadata.json: { format, clusterId, brokerEpoch, revision, topics: [{ name, id, partitions, configs }],
-//                  deleted: [{ name, id, partitions }], brokerConfigs: {}, defaultBrokerConfigs: {} }
+//                  deleted: [{ name, id, partitions }], brokerConfigs: {}, defaultBrokerConfigs: {}, nextProducerId }
 
 import { present } from '../core/assert.ts';
 import { LogFault } from '../core/fault.ts';
@@ -34,6 +34,7 @@ interface Image {
   readonly deleted: Map<string, DeletedTopic>;
   readonly brokerConfigs: VersionedConfigs;
   readonly defaultBrokerConfigs: VersionedConfigs;
+  readonly nextProducerId: number;
 }
 
 interface Pending {
@@ -101,6 +102,10 @@ export class LocalMetadataStore implements MetadataStore {
 
   brokerConfigs(nodeId: number | undefined): VersionedConfigs {
     return nodeId === undefined ? this.#image.defaultBrokerConfigs : this.#image.brokerConfigs;
+  }
+
+  nextProducerId(): number {
+    return this.#image.nextProducerId;
   }
 
   observe(observer: (event: MetadataEvent) => void): void {
@@ -192,6 +197,7 @@ export class LocalMetadataStore implements MetadataStore {
       })),
       brokerConfigs: image.brokerConfigs.configs,
       defaultBrokerConfigs: image.defaultBrokerConfigs.configs,
+      nextProducerId: image.nextProducerId,
     };
     this.#store.replaceSmall(METADATA_FILE, new TextEncoder().encode(`${JSON.stringify(file)}\n`));
   }
@@ -229,6 +235,7 @@ class Transaction {
   readonly #deleted: Map<string, DeletedTopic>;
   #brokerConfigs: VersionedConfigs;
   #defaultBrokerConfigs: VersionedConfigs;
+  #nextProducerId: number;
 
   constructor(before: Image, options: TransactionOptions) {
     this.revision = options.revision;
@@ -240,6 +247,7 @@ class Transaction {
     this.#deleted = new Map(before.deleted);
     this.#brokerConfigs = before.brokerConfigs;
     this.#defaultBrokerConfigs = before.defaultBrokerConfigs;
+    this.#nextProducerId = before.nextProducerId;
   }
 
   image(): Image {
@@ -250,6 +258,7 @@ class Transaction {
       deleted: this.#deleted,
       brokerConfigs: this.#brokerConfigs,
       defaultBrokerConfigs: this.#defaultBrokerConfigs,
+      nextProducerId: this.#nextProducerId,
     };
   }
 
@@ -272,6 +281,8 @@ class Transaction {
         return this.#change(change, (topic) => ({ ...topic, configs: change.configs }));
       case 'configure-broker':
         return this.#configureBroker(change);
+      case 'take-producer-ids':
+        return this.#takeProducerIds(change);
     }
   }
 
@@ -326,6 +337,12 @@ class Transaction {
     this.events.push({ kind: 'broker-configured' });
     return true;
   }
+
+  #takeProducerIds({ first, count: taken }: Extract<MetadataChange, { kind: 'take-producer-ids' }>): boolean {
+    if (first !== this.#nextProducerId || !Number.isSafeInteger(first + taken)) return false;
+    this.#nextProducerId = first + taken;
+    return true;
+  }
 }
 
 /** The file's content, checked. */
@@ -336,6 +353,7 @@ interface MetadataFile {
   readonly deleted: readonly FileTopic[];
   readonly brokerConfigs: Configs;
   readonly defaultBrokerConfigs: Configs;
+  readonly nextProducerId: number;
 }
 
 interface FileTopic {
@@ -353,6 +371,7 @@ const EMPTY_FILE: MetadataFile = {
   deleted: [],
   brokerConfigs: {},
   defaultBrokerConfigs: {},
+  nextProducerId: 0,
 };
 
 function readFile({ store, clusterId }: LocalMetadataOptions): MetadataFile {
@@ -370,6 +389,7 @@ function readFile({ store, clusterId }: LocalMetadataOptions): MetadataFile {
     deleted: list(content.deleted, 'deleted').map(fileTopic),
     brokerConfigs: configs(content.brokerConfigs),
     defaultBrokerConfigs: configs(content.defaultBrokerConfigs),
+    nextProducerId: count(content.nextProducerId ?? 0, 'nextProducerId'),
   };
 }
 
@@ -443,5 +463,6 @@ function imageOf(file: MetadataFile, makePartitions: MakePartitions): Image {
     ),
     brokerConfigs: { revision: file.revision, configs: file.brokerConfigs },
     defaultBrokerConfigs: { revision: file.revision, configs: file.defaultBrokerConfigs },
+    nextProducerId: file.nextProducerId,
   };
 }

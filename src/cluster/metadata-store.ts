@@ -71,6 +71,12 @@ export type MetadataChange =
       /** Revision at which the values were read, from {@link MetadataStore.brokerConfigs}. */
       readonly revision: number;
       readonly configs: Readonly<Record<string, string>>;
+    }
+  | {
+      /** Takes producer ids for whoever asks; holds when `first` is the next one. What is taken is never given again. */
+      readonly kind: 'take-producer-ids';
+      readonly first: number;
+      readonly count: number;
     };
 
 export type CommitResult =
@@ -105,6 +111,8 @@ export interface MetadataStore {
   topic(name: string): TopicRecord | undefined;
   deletedTopics(): Iterable<DeletedTopic>;
   brokerConfigs(nodeId: number | undefined): VersionedConfigs;
+  /** The first producer id that nobody has taken. */
+  nextProducerId(): number;
   /** Applies all changes or none. When it resolves as committed they are durable and every observer has been told. */
   commit(changes: readonly MetadataChange[]): Promise<CommitResult>;
   observe(observer: (event: MetadataEvent) => void): void;

@@ -50,3 +50,5 @@ export const FETCH_SESSION_BYTES_MAX = 64 * 1024 * 1024;
 export const COORDINATOR_BATCH_BYTES_MAX = 4 * 1024 * 1024;
 /** Partitions that one request may create (Kafka's limit too). Consumed by broker/. */
 export const PARTITIONS_PER_REQUEST_MAX = 10_000;
+/** Producer ids that are taken from the metadata at once (Kafka's block too). Consumed by broker/ transactions. */
+export const PRODUCER_ID_BLOCK = 1000;

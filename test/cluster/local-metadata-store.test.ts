@@ -165,3 +165,16 @@ test.each([
   expect(() => open(store)).toThrow(expect.objectContaining({ code: 'ERR_DATA_DIRECTORY_UNREADABLE' }));
   expect(store.readSmall(METADATA_FILE)).toEqual(bytes);
 });
+
+test('producer ids are given once, across conflicts, failed writes and restarts', async () => {
+  const store = new MemoryStore();
+  const metadata = open(store);
+  expect(metadata.nextProducerId()).toBe(0);
+  const take = (first: number, count = 10): MetadataChange => ({ kind: 'take-producer-ids', first, count });
+  expect(await metadata.commit([take(0)])).toMatchObject({ outcome: 'committed' });
+  expect(await metadata.commit([take(0)])).toEqual({ outcome: 'conflict' });
+  expect(await metadata.commit([take(10, Number.MAX_SAFE_INTEGER)])).toEqual({ outcome: 'conflict' });
+  expect(metadata.nextProducerId()).toBe(10);
+  expect(await metadata.commit([take(10)])).toMatchObject({ outcome: 'committed' });
+  expect(open(store).nextProducerId()).toBe(20);
+});
