@@ -4,8 +4,11 @@
 import { present } from '../core/assert.ts';
 import type { Clock, TimerHandle } from '../core/platform.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import { type EncodableRecord, type EncodedRecords, RecordBatchEncoder } from '../wasm/record-batch-encoder.ts';
+import type { EncodableRecord, EncodedRecords } from '../wasm/record-batch-encoder.ts';
+import { assembleBatch, BatchBuilder } from './batch-builder.ts';
 import type { Compressor } from './compression.ts';
+
+const IDLE_BUILDERS_MAX = 8;
 
 /** Where an acknowledged batch lies: the offset of its first record (-1 with acks=0) and the broker's time, or -1. */
 export interface BatchPlace {
@@ -36,7 +39,7 @@ export class ProducerBatch {
   recordCount = 0;
   /** Bytes of the batch, encoded. */
   byteCount = 0;
-  #encoder: RecordBatchEncoder | undefined;
+  #builder: BatchBuilder | undefined;
   #sealed: Uint8Array | undefined;
   /** The encoded records, until they are compressed. */
   #plain: EncodedRecords | undefined;
@@ -45,14 +48,14 @@ export class ProducerBatch {
     this.queue = queue;
     this.sequence = sequence;
     this.createdMs = createdMs;
-    this.#encoder = queue.takeEncoder();
+    this.#builder = queue.builders.take();
   }
 
   /** Adds a record for `observer`; returns the bytes by which the batch has grown. */
   append(record: EncodableRecord, observer: BatchObserver): number {
-    const encoder = present(this.#encoder, 'the encoder of a batch that is not sealed');
-    encoder.append(record);
-    const grown = encoder.byteCount - this.byteCount;
+    const builder = present(this.#builder, 'the builder of a batch that is not sealed');
+    builder.append(record);
+    const grown = builder.byteCount - this.byteCount;
     this.byteCount += grown;
     this.recordCount++;
     if (this.#lastObserver !== observer) this.#observe(observer);
@@ -71,11 +74,11 @@ export class ProducerBatch {
 
   /** Encodes the batch: no record can be added any more, and the records given need not be kept. */
   seal(): void {
-    const encoder = present(this.#encoder, 'the encoder of a batch that is not sealed');
-    if (this.queue.compressor === undefined) this.#sealed = encoder.finish();
-    else this.#plain = encoder.finishRecords();
-    this.#encoder = undefined;
-    this.queue.returnEncoder(encoder);
+    const builder = present(this.#builder, 'the builder of a batch that is not sealed');
+    if (this.queue.compressor === undefined) this.#sealed = builder.finish();
+    else this.#plain = builder.finishRecords();
+    this.#builder = undefined;
+    this.queue.builders.give(builder);
     this.onSeal?.();
   }
 
@@ -85,10 +88,8 @@ export class ProducerBatch {
     if (this.#sealed !== undefined || this.#plain === undefined || compressor === undefined) return;
     const plain = this.#plain;
     const bytes = await compressor.compress(plain.bytes);
-    const encoder = this.queue.takeEncoder();
-    this.#sealed = encoder.assemble({ ...plain, bytes, compression: compressor.number });
+    this.#sealed = assembleBatch(this.queue.kernels, { ...plain, bytes, compression: compressor.number });
     this.#plain = undefined;
-    this.queue.returnEncoder(encoder);
   }
 
   settle(outcome: BatchOutcome): void {
@@ -96,8 +97,29 @@ export class ProducerBatch {
   }
 }
 
-export interface QueueOptions {
+/** Builders between two batches. Few are kept: their buffers have the size of a batch. */
+export class BuilderPool {
   readonly kernels: Kernels;
+  readonly #capacityMax: number;
+  readonly #idle: BatchBuilder[] = [];
+
+  /** A builder that has grown beyond `capacityMax`, for a large record, is let go. */
+  constructor(kernels: Kernels, capacityMax: number) {
+    this.kernels = kernels;
+    this.#capacityMax = capacityMax;
+  }
+
+  take(): BatchBuilder {
+    return this.#idle.pop() ?? new BatchBuilder(this.kernels);
+  }
+
+  give(builder: BatchBuilder): void {
+    if (this.#idle.length < IDLE_BUILDERS_MAX && builder.capacity <= this.#capacityMax) this.#idle.push(builder);
+  }
+}
+
+export interface QueueOptions {
+  readonly builders: BuilderPool;
   readonly batchBytes: number;
   readonly clock: Clock;
   /** Compresses the batches; undefined for none. */
@@ -113,7 +135,6 @@ export class PartitionQueue {
   #closed: ProducerBatch[] = [];
   #open: ProducerBatch | undefined;
   #sequence = 0;
-  #idleEncoder: RecordBatchEncoder | undefined;
   /** Batches on the wire. */
   inFlight = 0;
   /** Set while the batch being filled lingers. */
@@ -133,14 +154,12 @@ export class PartitionQueue {
     return this.#options.compressor;
   }
 
-  takeEncoder(): RecordBatchEncoder {
-    const encoder = this.#idleEncoder ?? new RecordBatchEncoder(this.#options.kernels);
-    this.#idleEncoder = undefined;
-    return encoder;
+  get builders(): BuilderPool {
+    return this.#options.builders;
   }
 
-  returnEncoder(encoder: RecordBatchEncoder): void {
-    this.#idleEncoder = encoder;
+  get kernels(): Kernels {
+    return this.#options.builders.kernels;
   }
 
   /** Whether a batch may be sent now, apart from how many are on the wire. */

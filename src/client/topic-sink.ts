@@ -5,16 +5,14 @@ import { present } from '../core/assert.ts';
 import { LogFault } from '../core/fault.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { EncodableRecord } from '../wasm/record-batch-encoder.ts';
+import { recordBytesMax } from './batch-builder.ts';
 import { asError } from './broker-fault.ts';
 import type { BufferBudget } from './buffer-budget.ts';
 import type { Cluster, TopicPlace } from './cluster.ts';
 import type { Compressor } from './compression.ts';
 import { TopicPartitioner } from './partitioner.ts';
-import { type BatchObserver, PartitionQueue, type ProducerBatch } from './producer-batch.ts';
+import { type BatchObserver, BuilderPool, PartitionQueue, type ProducerBatch } from './producer-batch.ts';
 
-/** Bytes of a record beside its key, value and headers, at most; and of a header beside its value. */
-const RECORD_OVERHEAD_BYTES = 36;
-const HEADER_OVERHEAD_BYTES = 64;
 /** Records that share one reading of the clock at most: some tens of microseconds. */
 const READING_USES_MAX = 128;
 
@@ -45,7 +43,7 @@ export class TopicSink {
   #waiting: SinkTask[] = [];
   #pumping: Promise<void> | undefined;
   #place: TopicPlace | undefined;
-  #kernels: Kernels | undefined;
+  #builders: BuilderPool | undefined;
   #reading = 0;
   #readingUses = 0;
   readonly #endReading = (): void => {
@@ -120,7 +118,7 @@ export class TopicSink {
       this.#options.cluster.topic(this.topic, { create: true }),
       this.#options.kernels(),
     ]);
-    this.#kernels = kernels;
+    this.#builders = new BuilderPool(kernels, 2 * this.#options.batchBytes);
     this.#place = place;
   }
 
@@ -131,7 +129,7 @@ export class TopicSink {
   append(record: EncodableRecord, partition: number | undefined, observer: BatchObserver): ProducerBatch {
     const count = present(this.#place, 'the place of an open topic').partitions.length;
     const queue = this.#queue(partition ?? this.#partitioner.choose(record.key, count), count);
-    const batch = queue.batchFor(sizeOf(record));
+    const batch = queue.batchFor(recordBytesMax(record));
     const isFirst = batch.recordCount === 0;
     this.#options.budget.take(batch.append(record, observer));
     if (isFirst) this.#opened(batch);
@@ -153,9 +151,9 @@ export class TopicSink {
       throw new LogFault('ERR_USAGE', `topic ${this.topic} has partitions 0 to ${count - 1}, not ${partition}`);
     }
     const { batchBytes, cluster, compressor } = this.#options;
-    const kernels = present(this.#kernels, 'the kernels of an open topic');
+    const builders = present(this.#builders, 'the builders of an open topic');
     const queue = new PartitionQueue(this.topic, partition, {
-      kernels,
+      builders,
       batchBytes,
       compressor,
       clock: cluster.options.clock,
@@ -163,10 +161,4 @@ export class TopicSink {
     this.#queues[partition] = queue;
     return queue;
   }
-}
-
-function sizeOf({ key, value, headers }: EncodableRecord): number {
-  let bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
-  for (const header of headers) bytes += HEADER_OVERHEAD_BYTES + header.key.length * 3 + (header.value?.length ?? 0);
-  return bytes;
 }
