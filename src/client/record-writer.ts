@@ -41,8 +41,8 @@ export class RecordWriter implements BatchObserver {
 
   /**
    * Takes a record. Undefined while there is room for more, else a promise to wait for before the next call: it bounds
-   * the memory. Bytes given must not change before `flush` has resolved. Throws the fault of a record that was taken
-   * earlier and lost.
+   * the memory. The bytes may be reused when it has returned undefined or the promise has resolved. Throws the fault of
+   * a record that was taken earlier and lost.
    */
   write(value: Content, key: Content = null): Promise<void> | undefined {
     if (this.#fault !== undefined) throw this.#fault;
