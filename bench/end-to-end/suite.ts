@@ -3,6 +3,7 @@
 
 import { type BenchmarkContext, row, type Suite, wanted } from '../row.ts';
 import { createTopic, recordsIn } from './admin.ts';
+import { fileWriteRate } from './file-writes.ts';
 import { batchOf, checkFetched, checkProduced, fetchFrame, produceFrame } from './frames.ts';
 import { type ServerUnderTest, startBrokerUnderTest, startDiscardServer, startReplayServer } from './servers.ts';
 import { runWindowLoad, type WindowLoadOptions, type WindowLoadResult } from './window-load.ts';
@@ -83,6 +84,26 @@ async function produceRow({ context, shape, batch, broker, baseline }: Parts, ac
     throw new Error(`${outcome.requests * recordCount} records were acknowledged, and ${stored} are in the log`);
   }
   report(context, { name, baseline: 'ws that discards', outcome, check: `${recordCount} records a request` });
+  if (acks === 1) reportFileRow(context, { name, records, outcome });
+}
+
+/** What the file system takes when one thread does nothing but write the same batches: no log can be faster. */
+function reportFileRow(
+  context: BenchmarkContext,
+  { name, records, outcome }: { name: string; records: Uint8Array; outcome: Outcome },
+): void {
+  const rounds = Array.from({ length: context.tiny ? 1 : ROUNDS }, () =>
+    fileWriteRate(records, context.tiny ? TINY_MS : ROUND_MS),
+  );
+  context.report(
+    row({
+      name: `${name}/bytes-to-file`,
+      unit: 'MB/s',
+      value: outcome.bytesPerSecond[0] / 1e6,
+      baseline: 'file writes alone',
+      baselineValue: middle(rounds) / 1e6,
+    }),
+  );
 }
 
 async function fetchRow({ context, shape, batch, broker, baseline }: Parts): Promise<void> {

@@ -1,12 +1,11 @@
-// A load over raw WebSockets: each connection sends its prepared frames round and round, a fixed number in flight, and
-// every answer is looked at. Masks are zero, so that the client's own cost stays small.
+// A load over WebSockets: each connection sends its prepared frames round and round, a fixed number in flight, and every
+// answer is looked at. It is made to cost little, because client and broker share the cores.
 
-import { once } from 'node:events';
-import { WebSocket } from 'ws';
+import { LoadSocket, webSocketFrame } from './load-socket.ts';
 
 export interface WindowLoadOptions {
   readonly url: string;
-  /** The frames of each connection. */
+  /** The requests of each connection. */
   readonly frames: readonly (readonly Uint8Array[])[];
   /** Requests in flight on each connection. */
   readonly window: number;
@@ -25,15 +24,18 @@ export interface WindowLoadResult {
 
 /** Runs the load for its time and lets what is in flight come back; all of it counts. */
 export async function runWindowLoad(options: WindowLoadOptions): Promise<WindowLoadResult> {
-  const sockets = await Promise.all(options.frames.map(() => connect(options.url)));
+  const lanes = await Promise.all(
+    options.frames.map(async (requests) => ({
+      socket: await LoadSocket.open(options.url),
+      frames: requests.map(webSocketFrame),
+    })),
+  );
   const startedAt = performance.now();
   const end = startedAt + (options.durationMs ?? Number.POSITIVE_INFINITY);
-  const each = (options.requests ?? Number.POSITIVE_INFINITY) / sockets.length;
-  const totals = await Promise.all(
-    sockets.map((socket, connection) => drive(socket, options.frames[connection] ?? [], { ...options, end, each })),
-  );
+  const each = (options.requests ?? Number.POSITIVE_INFINITY) / lanes.length;
+  const totals = await Promise.all(lanes.map((lane) => drive(lane, { ...options, end, each })));
   const seconds = (performance.now() - startedAt) / 1000;
-  for (const socket of sockets) socket.terminate();
+  for (const { socket } of lanes) socket.end();
   return {
     requests: totals.reduce((sum, total) => sum + total.requests, 0),
     bytes: totals.reduce((sum, total) => sum + total.bytes, 0),
@@ -41,19 +43,13 @@ export async function runWindowLoad(options: WindowLoadOptions): Promise<WindowL
   };
 }
 
-async function connect(url: string): Promise<WebSocket> {
-  const socket = new WebSocket(url, 'kafka', {
-    perMessageDeflate: false,
-    maxPayload: 256 * 1024 * 1024,
-    generateMask: (mask) => mask.fill(0),
-  });
-  await once(socket, 'open');
-  return socket;
+interface Lane {
+  readonly socket: LoadSocket;
+  readonly frames: readonly Buffer[];
 }
 
 function drive(
-  socket: WebSocket,
-  frames: readonly Uint8Array[],
+  { socket, frames }: Lane,
   options: WindowLoadOptions & { readonly end: number; readonly each: number },
 ): Promise<{ requests: number; bytes: number }> {
   let next = 0;
@@ -66,20 +62,18 @@ function drive(
     let requests = 0;
     let bytes = 0;
     let inFlight = options.window;
-    const fail = (error: Error): void => reject(error);
-    socket.on('error', fail);
-    socket.on('close', () => fail(new Error('the server closed the connection')));
-    socket.on('message', (answer: Buffer) => {
+    socket.onEnd = reject;
+    socket.onMessage = (answer) => {
       try {
         bytes += options.check(answer);
       } catch (error) {
-        fail(error instanceof Error ? error : new Error(String(error)));
+        reject(error);
         return;
       }
       requests++;
       if (next < options.each && performance.now() < options.end) send();
       else if (--inFlight === 0) resolve({ requests, bytes });
-    });
+    };
     for (let sent = 0; sent < options.window; sent++) send();
   });
 }
