@@ -3,6 +3,7 @@
 import {
   BATCH_ATTRIBUTES,
   BATCH_BASE_OFFSET,
+  BATCH_BASE_SEQUENCE,
   BATCH_BASE_TIMESTAMP,
   BATCH_HEADER_BYTES,
   BATCH_LAST_OFFSET_DELTA,
@@ -12,6 +13,8 @@ import {
   BATCH_MAGIC,
   BATCH_MAGIC_VALUE,
   BATCH_MAX_TIMESTAMP,
+  BATCH_PRODUCER_EPOCH,
+  BATCH_PRODUCER_ID,
   BATCH_RECORD_COUNT,
 } from '../../assembly/shared/batch-layout.ts';
 import { REQUEST_BYTES_MAX } from '../core/limits.ts';
@@ -29,6 +32,10 @@ export interface BatchHeader {
   readonly baseTimestamp: number;
   readonly maxTimestamp: number;
   readonly recordCount: number;
+  /** -1 where the producer is neither idempotent nor transactional. */
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
 }
 
 /** A view for reading numbers from `bytes`. */
@@ -71,6 +78,9 @@ export function readBatchHeader(view: DataView, at: number): BatchHeader {
     baseTimestamp: readInt64(view, at + BATCH_BASE_TIMESTAMP),
     maxTimestamp: readInt64(view, at + BATCH_MAX_TIMESTAMP),
     recordCount: view.getInt32(at + BATCH_RECORD_COUNT),
+    producerId: readInt64(view, at + BATCH_PRODUCER_ID),
+    producerEpoch: view.getInt16(at + BATCH_PRODUCER_EPOCH),
+    baseSequence: view.getInt32(at + BATCH_BASE_SEQUENCE),
   };
 }
 

@@ -7,7 +7,9 @@ export const LOG_SUFFIX = '.log';
 export const OFFSET_INDEX_SUFFIX = '.index';
 export const TIME_INDEX_SUFFIX = '.timeindex';
 export const TRANSACTION_INDEX_SUFFIX = '.txnindex';
-/** Every file that lives and dies with a segment. `.snapshot` files stand for offsets, not for segments. */
+/** Stands for an offset, not for a segment: the producers of the log up to there. */
+export const SNAPSHOT_SUFFIX = '.snapshot';
+/** Every file that lives and dies with a segment. */
 export const SEGMENT_SUFFIXES = [LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX] as const;
 
 /** Appended to the files of a segment that retention took out. */
@@ -29,7 +31,16 @@ export function segmentFileName(baseOffset: number, suffix: string): string {
 
 /** Base offset of a `.log` file's name, or undefined where the name is not one. */
 export function logFileBaseOffset(name: string): number | undefined {
-  if (name.length !== OFFSET_DIGITS + LOG_SUFFIX.length || !name.endsWith(LOG_SUFFIX)) return undefined;
+  return offsetOfName(name, LOG_SUFFIX);
+}
+
+/** Offset of a `.snapshot` file's name, or undefined where the name is not one. */
+export function snapshotFileOffset(name: string): number | undefined {
+  return offsetOfName(name, SNAPSHOT_SUFFIX);
+}
+
+function offsetOfName(name: string, suffix: string): number | undefined {
+  if (name.length !== OFFSET_DIGITS + suffix.length || !name.endsWith(suffix)) return undefined;
   const digits = name.slice(0, OFFSET_DIGITS);
   if (!/^[0-9]+$/.test(digits)) return undefined;
   const baseOffset = Number(digits);

@@ -157,9 +157,12 @@ class LogLoader {
     return this.#home.epochs.needsRebuild && this.#segments.some((segment) => segment.sizeBytes > 0);
   }
 
+  /**
+   * The segment of the last flushed record. Where that ends a segment, the segment may have been sealed after the flush,
+   * and its indexes are then as unsure as what follows.
+   */
   #firstToInspect(): number {
-    const recoveryPoint = this.#recoveryPoint;
-    const after = this.#segments.findIndex((segment) => segment.baseOffset > recoveryPoint);
+    const after = this.#segments.findIndex((segment) => segment.baseOffset >= this.#recoveryPoint);
     return Math.max(0, (after < 0 ? this.#segments.length : after) - 1);
   }
 

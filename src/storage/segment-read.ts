@@ -214,25 +214,25 @@ function verifiedBytes(segment: Segment, tools: ReadTools, part: { position: num
   const end = position + bytes.length;
   const coldEnd = Math.min(end, segment.trustedFrom);
   if (segment.verified.endFrom(position) >= coldEnd || position >= coldEnd) return bytes.length;
-  const pointer = tools.kernels.reserve(bytes.length);
-  tools.kernels.bytes().set(bytes, pointer);
   const view = viewOf(bytes);
   let at = segment.verified.endFrom(position) - position;
   while (position + at < coldEnd) {
-    const batchBytes = batchBytesAt(view, at);
-    if (!isSound(tools, view, { at, pointer: pointer + at, bytes: batchBytes })) {
+    const batchEnd = at + batchBytesAt(view, at);
+    if (!isSound(tools, bytes.subarray(at, batchEnd))) {
       segment.verified.add(position, position + at);
       return at;
     }
-    at += batchBytes;
+    at = batchEnd;
   }
   segment.verified.add(position, position + at);
   return bytes.length;
 }
 
-function isSound(tools: ReadTools, view: DataView, batch: { at: number; pointer: number; bytes: number }): boolean {
-  if (tools.kernels.checkStoredBatch(batch.pointer, batch.bytes) !== STATUS_OK) return false;
-  const header = readBatchHeader(view, batch.at);
-  const epoch = tools.epochs.expectedAt(header.baseOffset);
+function isSound({ kernels, epochs }: ReadTools, batch: Uint8Array): boolean {
+  const pointer = kernels.reserve(batch.length);
+  kernels.bytes().set(batch, pointer);
+  if (kernels.checkStoredBatch(pointer, batch.length) !== STATUS_OK) return false;
+  const header = readBatchHeader(viewOf(batch), 0);
+  const epoch = epochs.expectedAt(header.baseOffset);
   return epoch === undefined || header.leaderEpoch === epoch;
 }

@@ -15,11 +15,13 @@ import {
   SEGMENT_SUFFIXES,
   segmentFileName,
   TIME_INDEX_SUFFIX,
+  TRANSACTION_INDEX_SUFFIX,
 } from './file-names.ts';
 import type { LogConfig } from './log-config.ts';
 import { type OffsetEntry, OffsetIndex } from './offset-index.ts';
 import { type Damage, type ScanResult, scanBatches } from './segment-scan.ts';
 import { type TimeEntry, TimeIndex } from './time-index.ts';
+import { TransactionIndex } from './transaction-index.ts';
 import { VerifiedRanges } from './verified-ranges.ts';
 
 /** What every segment of one log shares. */
@@ -61,6 +63,7 @@ export class Segment {
   #file: StoreFile | undefined;
   #offsetIndex: OffsetIndex | undefined;
   #timeIndex: TimeIndex | undefined;
+  #transactionIndex: TransactionIndex | undefined;
   #verified: VerifiedRanges | undefined;
   #bytesSinceEntry = 0;
   #lastBatchPosition = -1;
@@ -80,7 +83,8 @@ export class Segment {
   /** Creates the files of an empty segment; stale indexes in the way are removed. */
   static create(home: SegmentHome, baseOffset: number, nowMs: number): Segment {
     const segment = new Segment(home, { baseOffset, sizeBytes: 0, nowMs });
-    for (const suffix of [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX]) home.store.remove(segment.pathOf(suffix));
+    for (const suffix of [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX])
+      home.store.remove(segment.pathOf(suffix));
     segment.#file = home.store.open(segment.path, { create: true });
     return segment;
   }
@@ -102,6 +106,11 @@ export class Segment {
   get timeIndex(): TimeIndex {
     this.#timeIndex ??= new TimeIndex(this.#home.store, this.pathOf(TIME_INDEX_SUFFIX), this.baseOffset);
     return this.#timeIndex;
+  }
+
+  get transactionIndex(): TransactionIndex {
+    this.#transactionIndex ??= new TransactionIndex(this.#home.store, this.pathOf(TRANSACTION_INDEX_SUFFIX));
+    return this.#transactionIndex;
   }
 
   get verified(): VerifiedRanges {
@@ -131,6 +140,7 @@ export class Segment {
     // Filling the tails cannot fail once there is room in them.
     this.offsetIndex.makeRoom();
     this.timeIndex.makeRoom();
+    this.timeIndex.last();
   }
 
   /** Entries beside an empty log are left over from something else. */
@@ -247,13 +257,31 @@ export class Segment {
   examine(): void {
     const size = this.sizeBytes;
     const endOffset = this.#home.endOffsetOf(this);
-    const { tail, position, nextOffset } = this.inspect(size, 'check');
+    const { tail, position, nextOffset } = this.#inspectOrRestore(size);
     this.sizeBytes = size;
     if (tail !== undefined || nextOffset < endOffset) {
       const reason = tail?.reason ?? 'the segment ends before the next one begins';
       this.damages = [...this.damages, { position, end: size, offset: nextOffset, nextOffset: endOffset, reason }];
     }
     this.seal();
+  }
+
+  /** A store that refuses to read leaves the segment as it was, but for entries that its indexes lack from now on. */
+  #inspectOrRestore(size: number): ScanResult {
+    const { largest, firstTimestamp, damages } = this;
+    const end = { position: this.#lastBatchPosition, offset: this.#lastBatchOffset, bytes: this.#bytesSinceEntry };
+    try {
+      return this.inspect(size, 'check');
+    } catch (error) {
+      this.sizeBytes = size;
+      this.largest = largest;
+      this.firstTimestamp = firstTimestamp;
+      this.damages = damages;
+      this.#lastBatchPosition = end.position;
+      this.#lastBatchOffset = end.offset;
+      this.#bytesSinceEntry = end.bytes;
+      throw error;
+    }
   }
 
   /** Looks at the offset index once, and rebuilds it where it cannot be the index of this log file. */
@@ -319,14 +347,16 @@ export class Segment {
   flushIndexesSync(): void {
     this.#offsetIndex?.flushSync(this.flushing);
     this.#timeIndex?.flushSync(this.flushing);
+    this.#transactionIndex?.flushSync(this.flushing);
   }
 
   async flushIndexes(): Promise<void> {
-    await Promise.all([this.#offsetIndex?.flush(), this.#timeIndex?.flush()]);
+    await Promise.all([this.#offsetIndex?.flush(), this.#timeIndex?.flush(), this.#transactionIndex?.flush()]);
   }
 
   get indexesUnflushed(): boolean {
-    return this.#offsetIndex?.unflushed === true || this.#timeIndex?.unflushed === true;
+    const indexes = [this.#offsetIndex, this.#timeIndex, this.#transactionIndex];
+    return indexes.some((index) => index?.unflushed === true);
   }
 
   /** Gives up handles and index buffers. */
@@ -335,14 +365,17 @@ export class Segment {
     this.#file = undefined;
     this.#offsetIndex?.release();
     this.#timeIndex?.release();
+    this.#transactionIndex?.release();
     this.#offsetIndex = undefined;
     this.#timeIndex = undefined;
+    this.#transactionIndex = undefined;
   }
 
   /** Gives up index handles that a look at the end of the index left open. */
   releaseIndexFiles(): void {
     this.#offsetIndex?.releaseFile();
     this.#timeIndex?.releaseFile();
+    this.#transactionIndex?.release();
   }
 
   removeFiles(): void {

@@ -18,6 +18,9 @@ export interface TimeEntry {
 
 export class TimeIndex extends SparseIndex {
   readonly #baseOffset: number;
+  /** The last entry as of `#lastCount` entries, so that appending reads no file. */
+  #last: TimeEntry | undefined;
+  #lastCount = -1;
 
   constructor(store: Store, path: string, baseOffset: number) {
     super(store, path, TIME_ENTRY_BYTES);
@@ -30,6 +33,8 @@ export class TimeIndex extends SparseIndex {
     const { view, at } = this.appendEntry();
     writeInt64(view, at + TIME_ENTRY_TIMESTAMP, timestamp);
     view.setInt32(at + TIME_ENTRY_RELATIVE_OFFSET, offset - this.#baseOffset);
+    this.#last = { timestamp, offset };
+    this.#lastCount = this.count;
   }
 
   entry(index: number): TimeEntry {
@@ -42,7 +47,11 @@ export class TimeIndex extends SparseIndex {
 
   last(): TimeEntry | undefined {
     const { count } = this;
-    return count === 0 ? undefined : this.entry(count - 1);
+    if (count !== this.#lastCount) {
+      this.#last = count === 0 ? undefined : this.entry(count - 1);
+      this.#lastCount = count;
+    }
+    return this.#last;
   }
 
   /** The last entry whose timestamp is at or below `timestamp`. */

@@ -123,3 +123,22 @@ test('what a leader epoch begins with is on stable storage before its first batc
   expect(again.logEndOffset).toBe(0);
   expect(again.latestEpoch).toBe(-1);
 });
+
+test('a store that refuses to read while a segment is inspected leaves the log able to go on', () => {
+  const store = new MemoryStore();
+  const first = openLog(store);
+  for (let index = 0; index < 6; index++) append(first);
+  first.close();
+  store.flipBit(`${DIRECTORY}/00000000000000000000.log`, 300, 0);
+  const log = openLog(store, { recoveryPoint: 6, cleanShutdown: true });
+  append(log);
+  for (let nth = 1; nth < 5; nth++) {
+    store.fail({ operation: 'read', nth, code: 'EIO' });
+    expect(() => log.read({ offset: 4, maxBytes: 1, minOneBatch: true, offsetEnd: 7 })).toThrow(/EIO|out of range/);
+    store.heal();
+    append(log);
+  }
+  expect(() => log.read({ offset: 4, maxBytes: 1, minOneBatch: true, offsetEnd: 7 })).toThrow('out of range');
+  expect(log.logEndOffset).toBe(11);
+  expect(readAll(log, 5).map((each) => each.offset)).toEqual([5, 6, 7, 8, 9, 10]);
+});
