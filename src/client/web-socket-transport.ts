@@ -9,6 +9,10 @@ import type { BrokerAddress, ClientTransport, TransportEvents, TransportOpener }
 const BUFFERED_BYTES_MAX = 8 * 1024 * 1024;
 /** WebSockets have no drain event, so a full one is looked at this often, in milliseconds. */
 const DRAIN_POLL_MS = 2;
+/** How long the `close` event may take that follows an `error` event, in milliseconds. */
+const CLOSE_AFTER_ERROR_MS = 50;
+/** What a `close` event carries where no close frame was received (RFC 6455, 7.1.5). */
+const ABNORMAL_CLOSURE = 1006;
 /** The subprotocol under which a broker speaks Kafka frames. */
 const SUBPROTOCOL = 'kafka';
 
@@ -99,6 +103,11 @@ class WebSocketTransport implements ClientTransport {
     this.#socket.addEventListener('message', (event) => this.#receive(event.data));
     this.#socket.addEventListener('error', (event) => {
       this.#reason = messageOf(event);
+      // A `close` event is to follow, but some runtimes leave it out when a connection could not be opened.
+      options.clock.schedule(CLOSE_AFTER_ERROR_MS, () => {
+        timer.cancel();
+        this.#end(this.#lost(ABNORMAL_CLOSURE, ''));
+      });
     });
     this.#socket.addEventListener('close', (event) => {
       timer.cancel();

@@ -123,6 +123,19 @@ test('a broker that does not answer the handshake is given up in time', async ()
   await expect(open(opener('ws://nowhere', Silent, 10))).rejects.toMatchObject({ code: 'ERR_TIMEOUT' });
 });
 
+test('an error that no close follows ends the attempt all the same', async () => {
+  class Failing extends StuckSocket {
+    override addEventListener(type: string, listener: (event: never) => void): void {
+      const fail: (event: object) => void = listener as (event: object) => void;
+      if (type === 'error') queueMicrotask(() => fail({ message: 'bad port' }));
+    }
+  }
+  await expect(open(opener('ws://nowhere', Failing))).rejects.toMatchObject({
+    code: 'ERR_CONNECTION',
+    message: 'cannot reach ws://nowhere: bad port',
+  });
+});
+
 test('a socket that does not drain holds senders back until it does', async () => {
   const sockets: StuckSocket[] = [];
   class Recorded extends StuckSocket {
