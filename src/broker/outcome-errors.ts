@@ -33,7 +33,11 @@ const CODES: Readonly<Record<PartitionOutcome, number>> = {
  * Kafka's error code of what the partition's owner answered. An owner that does not have a partition which is routed
  * to it has closed it after a fault: the partition is offline from then on.
  */
-export function errorOfReply(services: BrokerServices, partition: RoutedPartition, outcome: PartitionOutcome): number {
+export function errorOfReply(
+  services: Pick<BrokerServices, 'topics'>,
+  partition: RoutedPartition,
+  outcome: PartitionOutcome,
+): number {
   if (outcome === 'ok') return ERROR_CODES.NONE;
   if (partition.gone) return ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
   if (outcome === 'unknown-partition') services.topics.offline(partition, 'its owner does not have it open');

@@ -37,6 +37,16 @@ test('nothing set gives Kafka’s defaults', () => {
     connectionsMaxIdleMs: 600_000,
     flushCheckpointIntervalMs: 60_000,
     retentionCheckIntervalMs: 300_000,
+    transactions: {
+      timeoutMsMax: 900_000,
+      expirationMs: 604_800_000,
+      abortTimedOutIntervalMs: 10_000,
+      removeExpiredIntervalMs: 3_600_000,
+      verifiesPartitions: true,
+      addPartitionsWaitMsMax: 100,
+      logPartitionCount: 50,
+      logSegmentBytes: 104_857_600,
+    },
   });
 });
 

@@ -6,6 +6,7 @@ import type { LogConfig } from '../../storage/log-config.ts';
 import { BROKER_CONFIGS, brokerSynonyms, NODE_ID } from './broker-configs.ts';
 import { type ConfigTable, normalize, objection, quote, toNumber } from './definition.ts';
 import { scaled, TOPIC_CONFIGS, topicSynonyms } from './topic-configs.ts';
+import { type TransactionSettings, transactionSettings } from './transaction-configs.ts';
 
 /** Where a value comes from, with the numbers by which DescribeConfigs tells it. */
 export const CONFIG_SOURCES = {
@@ -50,6 +51,7 @@ export interface BrokerSettings {
   readonly connectionsMaxIdleMs: number;
   readonly flushCheckpointIntervalMs: number;
   readonly retentionCheckIntervalMs: number;
+  readonly transactions: TransactionSettings;
 }
 
 /** What one topic's requests are checked against. */
@@ -155,6 +157,7 @@ function settingsOf(config: BrokerConfig): BrokerSettings {
     connectionsMaxIdleMs: number('connections.max.idle.ms'),
     flushCheckpointIntervalMs: number('log.flush.offset.checkpoint.interval.ms'),
     retentionCheckIntervalMs: number('log.retention.check.interval.ms'),
+    transactions: transactionSettings({ number, flag }),
   };
 }
 

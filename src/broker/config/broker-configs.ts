@@ -10,6 +10,7 @@ import {
   REQUEST_BYTES_MAX,
 } from '../../core/limits.ts';
 import { ConfigTable, define, LONG_MAX_TEXT } from './definition.ts';
+import { TRANSACTION_BROKER_CONFIGS } from './transaction-configs.ts';
 import { UNSUPPORTED_BROKER_CONFIGS } from './unsupported-broker-configs.ts';
 
 /** Every broker key, in the order of Kafka's words. */
@@ -317,6 +318,9 @@ export const BROKER_CONFIGS = new ConfigTable([
   ),
 
   // Known, and without effect here.
+  // Transactions.
+  ...TRANSACTION_BROKER_CONFIGS,
+
   ...UNSUPPORTED_BROKER_CONFIGS,
 ]);
 

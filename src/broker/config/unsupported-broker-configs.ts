@@ -6,7 +6,6 @@ import { type ConfigDefinition, type ConfigType, define, LONG_MAX_TEXT } from '.
 const NO_COMPACTION = 'log compaction is not available yet';
 const NO_REMOTE = 'remote log storage is not available';
 const NO_GROUPS = 'consumer groups are not available yet';
-const NO_TRANSACTIONS = 'transactions are not available yet';
 const ONE_NODE = 'this broker does not replicate yet';
 const BY_FLAGS = 'it is set by the command line (see `millrace start --help`)';
 const UNTUNED = 'this broker has no such setting';
@@ -150,22 +149,21 @@ const ROWS: readonly Row[] = [
   [NO_GROUPS, 'offsets.topic.num.partitions', 'int', '50', 'Partitions of the offsets topic.', { min: 1 }],
   [NO_GROUPS, 'offsets.topic.replication.factor', 'short', '3', 'Replicas of the offsets topic.', { min: 1 }],
   [
-    NO_TRANSACTIONS,
-    'transaction.state.log.replication.factor',
-    'short',
-    '3',
-    'Replicas of the transaction topic.',
+    UNTUNED,
+    'add.partitions.to.txn.retry.backoff.ms',
+    'int',
+    '20',
+    'Pause between two attempts to add a partition to a transaction: this broker does not poll.',
     { min: 1 },
   ],
   [
-    NO_TRANSACTIONS,
-    'transaction.state.log.min.isr',
+    UNTUNED,
+    'transaction.state.log.load.buffer.size',
     'int',
-    '2',
-    'In-sync replicas of the transaction topic.',
+    '5242880',
+    'Bytes of the transaction topic that are read at once.',
     { min: 1 },
   ],
-  [NO_TRANSACTIONS, 'transaction.max.timeout.ms', 'int', '900000', 'Longest transaction.', { min: 1 }],
 ];
 
 export const UNSUPPORTED_BROKER_CONFIGS: readonly ConfigDefinition[] = ROWS.map(
