@@ -18,7 +18,7 @@ export const REQUESTS_IN_FLIGHT_MAX = 128;
 export const REQUEST_BYTES_IN_FLIGHT_MAX = 16 * 1024 * 1024;
 /** Request bytes of one connection that wait for its other bounds while reading goes on. Consumed by net/. */
 export const REQUEST_BYTES_WAITING_MAX = 64 * 1024;
-/** Default of queued.max.request.bytes: request bytes of all connections of a listener, whole and partial. net/. */
+/** Default of queued.max.request.bytes: request bytes of all connections, whole and partial. net/. */
 export const QUEUED_REQUEST_BYTES_MAX = 256 * 1024 * 1024;
 /** Unsent response bytes of one connection above which its further requests wait. Consumed by net/connection. */
 export const OUTBOUND_BYTES_HIGH = 1024 * 1024;
@@ -26,7 +26,7 @@ export const OUTBOUND_BYTES_HIGH = 1024 * 1024;
 export const OUTBOUND_STUCK_MS_MAX = 30_000;
 /** Default of connections.max.idle.ms (Kafka's). Consumed by net/. */
 export const CONNECTION_IDLE_MS_MAX = 600_000;
-/** Default of max.connections: WebSockets that one listener holds. Consumed by the listeners. */
+/** Default of max.connections: connections of all listeners together. Consumed by the listeners. */
 export const CONNECTIONS_MAX = 20_000;
 /** Largest WebSocket fragment sent, and so the largest single write to a socket. Consumed by the WebSocket listener. */
 export const FRAGMENT_BYTES_MAX = 1024 * 1024;

@@ -7,7 +7,8 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { FrameSink } from '../../src/net/frame-transport.ts';
 import { RequestMemory } from '../../src/net/request-memory.ts';
 import { OPCODES } from '../../src/net/websocket-frame.ts';
-import { Staging, WebSocketTransport } from '../../src/platform/node/websocket-listener-transport.ts';
+import { Staging } from '../../src/platform/node/frame-writer.ts';
+import { WebSocketTransport } from '../../src/platform/node/websocket-listener-transport.ts';
 import { clientFrame, RawClient } from './listener-fixture.ts';
 
 const closers: (() => void)[] = [];

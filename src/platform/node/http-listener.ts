@@ -6,17 +6,13 @@ import { isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { RequestHandler } from '../../broker/request-handler.ts';
-import { LogFault } from '../../core/fault.ts';
-import {
-  CONNECTION_IDLE_MS_MAX,
-  CONNECTIONS_MAX,
-  QUEUED_REQUEST_BYTES_MAX,
-  REQUEST_BYTES_MAX,
-} from '../../core/limits.ts';
+import { CONNECTION_IDLE_MS_MAX, CONNECTIONS_MAX, REQUEST_BYTES_MAX } from '../../core/limits.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { FrameSink } from '../../net/frame-transport.ts';
 import { type HttpResponse, type HttpService, routeHttp, textResponse } from '../../net/http.ts';
 import { isLoopbackHost, OriginPolicy } from '../../net/origin.ts';
+import { formatAuthority, listenFault } from './addresses.ts';
+import { ConnectionSet } from './connection-set.ts';
 import { type SessionParts, WebSocketListener } from './websocket-listener.ts';
 
 export interface HttpListenerOptions {
@@ -33,6 +29,8 @@ export interface HttpListenerOptions {
   readonly allowOrigins?: readonly string[] | undefined;
   /** Further names by which clients reach this broker, such as its advertised host. */
   readonly ownHosts?: readonly string[] | undefined;
+  /** Connections shared with other listeners; absent, the listener has its own, within the bounds that follow. */
+  readonly connections?: ConnectionSet | undefined;
   /** max.connections */
   readonly connectionsMax?: number | undefined;
   /** connections.max.idle.ms; below 0 is without bound. */
@@ -54,7 +52,7 @@ export interface HttpListener {
   /** `HOST:PORT` for a URL, IPv6 in brackets. */
   readonly authority: string;
   readonly webSockets: WebSocketListener;
-  /** Stops accepting, closes WebSockets with 1001, and resolves when all connections have ended: by force at the deadline. */
+  /** Stops accepting, closes its connections (WebSockets with 1001), and resolves when all connections have ended: by force at the deadline. */
   close(deadlineMs?: number): Promise<void>;
 }
 
@@ -96,31 +94,12 @@ function bind(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-function listenFault(error: NodeJS.ErrnoException, authority: string): LogFault {
-  const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'the port is taken by another process; stop it or choose another port (0 picks a free one)',
-    EACCES: 'this user may not bind to that port',
-    EADDRNOTAVAIL: 'this machine has no such address',
-    ENOTFOUND: 'the host name does not resolve',
-  };
-  const reason = reasons[error.code ?? ''] ?? error.message;
-  return new LogFault('ERR_LISTEN', `cannot listen on ${authority}: ${reason}`, error);
-}
-
-function formatAuthority(host: string, port: number): string {
-  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** Kafka writes -1 for "no bound" in some of its configs. */
-function boundOr(value: number, unbounded: number): number {
-  return value < 0 ? unbounded : value;
-}
-
 class NodeHttpListener implements HttpListener {
   readonly host: string;
   readonly port: number;
   readonly authority: string;
   readonly webSockets: WebSocketListener;
+  readonly #connections: ConnectionSet;
   readonly #server: Server;
   readonly #service: HttpService;
   readonly #logger: Logger;
@@ -141,15 +120,21 @@ class NodeHttpListener implements HttpListener {
       ownHosts: [options.host, hostname(), ...(options.ownHosts ?? [])],
       isBoundToLoopback: isLoopbackHost(isIPv6(bound.address) ? `[${bound.address}]` : bound.address),
     });
+    this.#connections =
+      options.connections ??
+      new ConnectionSet({
+        logger: options.logger,
+        connectionsMax: options.connectionsMax,
+        idleMsMax: options.idleMsMax ?? CONNECTION_IDLE_MS_MAX,
+        queuedRequestBytesMax: options.queuedRequestBytesMax ?? -1,
+        outboundStuckMsMax: options.outboundStuckMsMax,
+      });
     this.webSockets = new WebSocketListener({
       handler: options.handler,
       openJson: options.openJson,
       logger: options.logger,
-      connectionsMax: options.connectionsMax,
-      idleMsMax: boundOr(options.idleMsMax ?? CONNECTION_IDLE_MS_MAX, Number.POSITIVE_INFINITY),
+      connections: this.#connections,
       requestBytesMax: options.requestBytesMax ?? REQUEST_BYTES_MAX,
-      queuedRequestBytesMax: boundOr(options.queuedRequestBytesMax ?? -1, QUEUED_REQUEST_BYTES_MAX),
-      outboundStuckMsMax: options.outboundStuckMsMax,
     });
     server.on('request', (request, response) => void this.#respond(request, response));
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
@@ -162,7 +147,7 @@ class NodeHttpListener implements HttpListener {
       this.#server.close(() => resolve());
     });
     this.#server.closeIdleConnections();
-    await this.webSockets.close(deadlineMs);
+    await this.#connections.close(deadlineMs);
     this.#server.closeAllConnections();
     await closed;
   }

@@ -6,23 +6,18 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { ConnectionContext, RequestHandler } from '../../broker/request-handler.ts';
-import {
-  JSON_MESSAGE_BYTES_MAX,
-  OUTBOUND_BYTES_HIGH,
-  OUTBOUND_STUCK_MS_MAX,
-  REQUEST_BYTES_IN_FLIGHT_MAX,
-  REQUEST_BYTES_WAITING_MAX,
-  REQUESTS_IN_FLIGHT_MAX,
-} from '../../core/limits.ts';
+import { JSON_MESSAGE_BYTES_MAX } from '../../core/limits.ts';
 import type { Logger } from '../../core/logger.ts';
 import { Connection, type ConnectionLimits } from '../../net/connection.ts';
 import { CLOSE_CODES, type FrameSink, type FrameTransport } from '../../net/frame-transport.ts';
 import { type HttpResponse, textResponse, upgradeRequired } from '../../net/http.ts';
 import { parseHost } from '../../net/origin.ts';
-import { RequestMemory } from '../../net/request-memory.ts';
+import type { RequestMemory } from '../../net/request-memory.ts';
 import { type Subprotocol, selectSubprotocol } from '../../net/subprotocol.ts';
 import { OPCODES } from '../../net/websocket-frame.ts';
-import { Staging, WebSocketTransport } from './websocket-listener-transport.ts';
+import type { ConnectionSet } from './connection-set.ts';
+import { Staging } from './frame-writer.ts';
+import { WebSocketTransport } from './websocket-listener-transport.ts';
 
 /** What a session of another language than Kafka frames is made from. */
 export interface SessionParts {
@@ -40,19 +35,12 @@ export interface WebSocketListenerOptions {
   /** Makes the session of a `json` connection. Absent, the subprotocol is refused. */
   readonly openJson?: ((parts: SessionParts) => FrameSink) | undefined;
   readonly logger: Logger;
-  /** max.connections: above it upgrades get 503. */
-  readonly connectionsMax: number;
-  /** connections.max.idle.ms */
-  readonly idleMsMax: number;
+  /** Where its connections go: above max.connections upgrades get 503. */
+  readonly connections: ConnectionSet;
   /** socket.request.max.bytes: a larger message closes with 1009. */
   readonly requestBytesMax: number;
-  /** queued.max.request.bytes */
-  readonly queuedRequestBytesMax: number;
-  /** How long unsent responses may make no progress; given by tests alone. */
-  readonly outboundStuckMsMax?: number | undefined;
 }
 
-const TICK_MS = 1000;
 /** Fragments of one message: with the frame limit it bounds how finely a client may chop one. */
 const FRAGMENTS_MAX = 16_384;
 const CLOSE_HANDSHAKE_MS_MAX = 5000;
@@ -71,56 +59,34 @@ class ReasonedWebSocket extends WebSocket {
   }
 }
 
-interface OpenConnection {
-  readonly clientHost: string;
-  readonly transport: WebSocketTransport;
-  readonly sink: FrameSink;
-}
-
 export class WebSocketListener {
   readonly #options: WebSocketListenerOptions;
   readonly #servers: Readonly<Record<Subprotocol, WebSocketServer>>;
-  readonly #limits: ConnectionLimits;
-  readonly #memory: RequestMemory;
+  readonly #connections: ConnectionSet;
   readonly #staging = new Staging();
-  readonly #open = new Map<number, OpenConnection>();
-  readonly #timer: NodeJS.Timeout;
-  #nextId = 1;
-  #acceptedCount = 0;
-  #isClosing = false;
-  #whenEmpty: (() => void) | undefined;
 
   constructor(options: WebSocketListenerOptions) {
     this.#options = options;
-    this.#limits = {
-      requestsInFlightMax: REQUESTS_IN_FLIGHT_MAX,
-      requestBytesInFlightMax: REQUEST_BYTES_IN_FLIGHT_MAX,
-      outboundBytesHigh: OUTBOUND_BYTES_HIGH,
-      waitingBytesMax: REQUEST_BYTES_WAITING_MAX,
-      outboundStuckMsMax: options.outboundStuckMsMax ?? OUTBOUND_STUCK_MS_MAX,
-      idleMsMax: options.idleMsMax,
-    };
-    this.#memory = new RequestMemory(options.queuedRequestBytesMax);
+    this.#connections = options.connections;
     this.#servers = {
       kafka: makeServer('kafka', options.requestBytesMax),
       json: makeServer('json', Math.min(options.requestBytesMax, JSON_MESSAGE_BYTES_MAX)),
     };
-    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
   /** Connections open now. */
   get connectionCount(): number {
-    return this.#open.size;
+    return this.#connections.size;
   }
 
   /** Connections accepted since the start. */
   get acceptedCount(): number {
-    return this.#acceptedCount;
+    return this.#connections.acceptedCount;
   }
 
   /** Request bytes held by all connections. */
   get requestBytesHeld(): number {
-    return this.#memory.used;
+    return this.#connections.memory.used;
   }
 
   /** Serves an upgrade that the origin policy let in: opens a connection, or returns why not. */
@@ -133,29 +99,14 @@ export class WebSocketListener {
     if (subprotocol === 'json' && this.#options.openJson === undefined) {
       return textResponse(400, 'the subprotocol json is not served here: use kafka');
     }
-    if (this.#isClosing) return textResponse(503, 'the broker is shutting down');
-    if (this.#open.size >= this.#options.connectionsMax) {
+    if (this.#connections.isClosing) return textResponse(503, 'the broker is shutting down');
+    if (this.#connections.isFull) {
       return textResponse(503, 'too many connections: max.connections is reached', { 'retry-after': '1' });
     }
     this.#servers[subprotocol].handleUpgrade(request, socket, head, (webSocket) => {
       this.#accept({ webSocket, socket, request, subprotocol });
     });
     return undefined;
-  }
-
-  /** Answers what is in flight and closes with 1001, by force after `deadlineMs`; resolves when all have ended. */
-  async close(deadlineMs: number): Promise<void> {
-    this.#isClosing = true;
-    const emptied = new Promise<void>((resolve) => {
-      this.#whenEmpty = resolve;
-    });
-    for (const { sink } of this.#open.values()) sink.drain(CLOSE_CODES.goingAway, 'the broker is shutting down');
-    const force = setTimeout(() => {
-      for (const { transport } of this.#open.values()) transport.terminate();
-    }, deadlineMs);
-    if (this.#open.size > 0) await emptied;
-    clearTimeout(force);
-    clearInterval(this.#timer);
   }
 
   #accept(upgraded: {
@@ -165,45 +116,27 @@ export class WebSocketListener {
     readonly subprotocol: Subprotocol;
   }): void {
     const { webSocket, socket, request, subprotocol } = upgraded;
-    const id = this.#nextId++;
-    this.#acceptedCount += 1;
+    const connections = this.#connections;
+    const id = connections.nextId();
     const lifetime = new AbortController();
     const context = contextOf(id, request, lifetime.signal);
     const transport = new WebSocketTransport({
       webSocket,
       socket,
       staging: this.#staging,
-      memory: this.#memory,
+      memory: connections.memory,
       opcode: subprotocol === 'kafka' ? OPCODES.binary : OPCODES.text,
     });
     const { handler, openJson, logger } = this.#options;
-    const parts = { transport, context, lifetime, limits: this.#limits, memory: this.#memory, logger };
+    const parts = { transport, context, lifetime, limits: connections.limits, memory: connections.memory, logger };
     const sink =
       subprotocol === 'json' && openJson !== undefined ? openJson(parts) : new Connection({ ...parts, handler });
-    this.#open.set(id, { clientHost: context.clientHost, transport, sink });
+    connections.add(id, { clientHost: context.clientHost, transport, sink });
     webSocket.on('error', (error) => {
       logger.warn('connection closed', { connection: id, client: context.clientHost, reason: error.message });
     });
     transport.attach(sink);
-    webSocket.on('close', () => this.#forget(id));
-  }
-
-  #forget(id: number): void {
-    this.#open.delete(id);
-    if (this.#open.size === 0) this.#whenEmpty?.();
-  }
-
-  #tick(): void {
-    const nowMs = performance.now();
-    for (const [id, { clientHost, transport, sink }] of this.#open) {
-      const reason = transport.tick(nowMs);
-      if (reason === undefined) {
-        sink.onTick(nowMs);
-      } else {
-        this.#options.logger.warn('connection closed', { connection: id, client: clientHost, reason });
-        sink.close(CLOSE_CODES.policyViolation, reason);
-      }
-    }
+    webSocket.on('close', () => connections.remove(id));
   }
 }
 
