@@ -1,11 +1,18 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RequestObservation } from '../../src/broker/request-handler.ts';
-import { BrokerMetrics, type PartitionSample } from '../../src/platform/node/metrics.ts';
+import { BrokerMetrics, type MetricsSources, type PartitionSample } from '../../src/platform/node/metrics.ts';
+import { RequestTally } from '../../src/platform/node/metrics-tally.ts';
 
 const open: BrokerMetrics[] = [];
 
-function makeMetrics(): BrokerMetrics {
-  const metrics = new BrokerMetrics('9.9.9');
+const NOTHING: MetricsSources = {
+  partitions: () => [],
+  queueLengths: () => [],
+  connections: () => ({ open: 0, accepted: 0, requestBytesHeld: 0 }),
+};
+
+function makeMetrics(tally: RequestTally, sources: MetricsSources): BrokerMetrics {
+  const metrics = new BrokerMetrics('9.9.9', tally, sources);
   open.push(metrics);
   return metrics;
 }
@@ -25,10 +32,11 @@ const PRODUCE: RequestObservation = {
 
 describe('metrics', () => {
   it('counts requests by API and error, bytes and latencies', async () => {
-    const metrics = makeMetrics();
-    metrics.observe(PRODUCE);
-    metrics.observe({ ...PRODUCE, elapsedMs: 0.5 });
-    metrics.observe({ ...PRODUCE, elapsedMs: 60_000, errorCode: 10 });
+    const tally = new RequestTally();
+    const metrics = makeMetrics(tally, NOTHING);
+    tally.observe(PRODUCE);
+    tally.observe({ ...PRODUCE, elapsedMs: 0.5 });
+    tally.observe({ ...PRODUCE, elapsedMs: 60_000, errorCode: 10 });
     const { body, contentType } = await metrics.scrape();
     expect(contentType).toContain('text/plain; version=0.0.4');
     const lines = body.split('\n');
@@ -51,13 +59,12 @@ describe('metrics', () => {
   });
 
   it('looks at connections, queues and partitions when scraped, and escapes their names', async () => {
-    const metrics = makeMetrics();
     const state = { logStartOffset: 5, logEndOffset: 12, sizeBytes: 3456 };
     const partitions: PartitionSample[] = [
       { topic: 'a"b\\c', partition: 0, state },
       { topic: 'down', partition: 1, state: undefined },
     ];
-    metrics.attach({
+    const metrics = makeMetrics(new RequestTally(), {
       partitions: () => partitions,
       queueLengths: () => [0, 7],
       connections: () => ({ open: 3, accepted: 9, requestBytesHeld: 100 }),
@@ -80,10 +87,9 @@ describe('metrics', () => {
   });
 
   it('bounds the series of partitions and counts them all', async () => {
-    const metrics = makeMetrics();
     const state = { logStartOffset: 0, logEndOffset: 1, sizeBytes: 1 };
     const partitions = Array.from({ length: 12_000 }, (_, partition) => ({ topic: 't', partition, state }));
-    metrics.attach({
+    const metrics = makeMetrics(new RequestTally(), {
       partitions: () => partitions,
       queueLengths: () => [],
       connections: () => ({ open: 0, accepted: 0, requestBytesHeld: 0 }),

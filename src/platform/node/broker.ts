@@ -16,7 +16,8 @@ import { createRecordBatchCodec } from '../../wasm/record-batch-codec.ts';
 import { systemClock, systemRandom } from './clock.ts';
 import { type OpenDataDirectory, openDataDirectory } from './data-directory.ts';
 import { type HttpListener, listenHttp } from './http-listener.ts';
-import { BrokerMetrics } from './metrics.ts';
+import type { BrokerMetrics } from './metrics.ts';
+import { RequestTally } from './metrics-tally.ts';
 import { startPiscinaThread } from './piscina-thread.ts';
 import { loadWasmModule } from './wasm-modules.ts';
 
@@ -67,7 +68,8 @@ function packageVersion(): string {
 class NodeBroker implements RunningBroker {
   readonly #options: StartBrokerOptions;
   readonly #config: BrokerConfig;
-  readonly #metrics: BrokerMetrics;
+  readonly #tally = new RequestTally();
+  #metrics: Promise<BrokerMetrics> | undefined;
   readonly #version = packageVersion();
   #directory: OpenDataDirectory | undefined;
   #executor: SlotExecutor | undefined;
@@ -79,7 +81,6 @@ class NodeBroker implements RunningBroker {
   constructor(options: StartBrokerOptions, config: BrokerConfig) {
     this.#options = options;
     this.#config = config;
-    this.#metrics = new BrokerMetrics(this.#version);
   }
 
   get httpAddress(): string {
@@ -90,9 +91,10 @@ class NodeBroker implements RunningBroker {
     const { dataDirectory, logger } = this.#options;
     const { nodeId } = this.#config.settings;
     this.#directory = openDataDirectory({ path: dataDirectory, nodeId });
-    this.#listener = await this.#listen();
+    // Threads start up while this one goes on.
     const executor = this.#startExecutor();
     this.#executor = executor;
+    this.#listener = await this.#listen();
     const metadata = LocalMetadataStore.open({
       store: this.#directory.store,
       clusterId: this.#directory.clusterId,
@@ -108,10 +110,9 @@ class NodeBroker implements RunningBroker {
       random: systemRandom,
       logger,
       recordBatches: createRecordBatchCodec(Kernels.create(loadWasmModule('plain'))),
-      observer: this.#metrics,
+      observer: this.#tally,
       advertised: (connection) => ({ host: connection.localHost, port: connection.localPort }),
     });
-    this.#attachMetrics(broker, executor);
     this.#broker = broker;
   }
 
@@ -127,7 +128,7 @@ class NodeBroker implements RunningBroker {
     await broker?.close();
     await this.#executor?.close();
     this.#directory?.close();
-    this.#metrics.close();
+    (await this.#metrics)?.close();
   }
 
   #startExecutor(): SlotExecutor {
@@ -159,7 +160,7 @@ class NodeBroker implements RunningBroker {
         version: this.#version,
         notReady: () =>
           this.#broker === undefined || this.#closing !== undefined ? 'the log is being opened or closed' : undefined,
-        metrics: () => this.#metrics.scrape(),
+        metrics: () => this.#scrape(),
       },
       logger,
       allowOrigins,
@@ -182,16 +183,25 @@ class NodeBroker implements RunningBroker {
     };
   }
 
-  #attachMetrics(broker: Broker, executor: SlotExecutor): void {
-    const webSockets = this.#listener?.webSockets;
-    this.#metrics.attach({
-      partitions: () => broker.partitions(),
-      queueLengths: () => executor.queueLengths(),
-      connections: () => ({
-        open: webSockets?.connectionCount ?? 0,
-        accepted: webSockets?.acceptedCount ?? 0,
-        requestBytesHeld: webSockets?.requestBytesHeld ?? 0,
-      }),
+  /** prom-client is loaded when somebody scrapes: it is a good part of what a start would take. */
+  async #scrape(): Promise<{ readonly contentType: string; readonly body: string }> {
+    this.#metrics ??= this.#openMetrics();
+    return (await this.#metrics).scrape();
+  }
+
+  async #openMetrics(): Promise<BrokerMetrics> {
+    const { BrokerMetrics } = await import('./metrics.ts');
+    return new BrokerMetrics(this.#version, this.#tally, {
+      partitions: () => this.#broker?.partitions() ?? [],
+      queueLengths: () => this.#executor?.queueLengths() ?? [],
+      connections: () => {
+        const webSockets = this.#listener?.webSockets;
+        return {
+          open: webSockets?.connectionCount ?? 0,
+          accepted: webSockets?.acceptedCount ?? 0,
+          requestBytesHeld: webSockets?.requestBytesHeld ?? 0,
+        };
+      },
     });
   }
 }

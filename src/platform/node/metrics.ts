@@ -2,10 +2,9 @@
 // Label sets are bounded: APIs and error codes by the protocol, partitions by a limit.
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { RequestObservation, RequestObserver } from '../../broker/request-handler.ts';
 import { errorOf } from '../../protocol/errors.ts';
 import { EventLoopDelay } from './event-loop-delay.ts';
-import { type ApiTally, LATENCY_BOUNDS_MS, RequestTally } from './metrics-tally.ts';
+import { type ApiTally, LATENCY_BOUNDS_MS, type RequestTally } from './metrics-tally.ts';
 
 /** One partition as it stands; `state` is undefined while it is offline. */
 export interface PartitionSample {
@@ -107,13 +106,16 @@ function histogramSamples({ api, buckets, elapsedMs }: ApiTally) {
   ];
 }
 
-export class BrokerMetrics implements RequestObserver {
+export class BrokerMetrics {
   readonly #registry = new Registry();
-  readonly #tally = new RequestTally();
+  readonly #tally: RequestTally;
   readonly #delay = new EventLoopDelay();
-  #sources: MetricsSources | undefined;
+  readonly #sources: MetricsSources;
 
-  constructor(version: string) {
+  /** `tally` counts from the start of the broker; everything else is looked at when scraped. */
+  constructor(version: string, tally: RequestTally, sources: MetricsSources) {
+    this.#tally = tally;
+    this.#sources = sources;
     this.#register('gauge', 'millrace_build_info', 'Version of Millrace and of Node.', () => [
       { labels: { version, node: process.versions.node }, value: 1 },
     ]);
@@ -121,15 +123,6 @@ export class BrokerMetrics implements RequestObserver {
     this.#registerConnections();
     this.#registerPartitions();
     this.#registerProcess();
-  }
-
-  /** Gives what is looked at; before, those metrics have no values. */
-  attach(sources: MetricsSources): void {
-    this.#sources = sources;
-  }
-
-  observe(request: RequestObservation): void {
-    this.#tally.observe(request);
   }
 
   /** The text exposition. */
@@ -165,7 +158,7 @@ export class BrokerMetrics implements RequestObserver {
   }
 
   #registerConnections(): void {
-    const connections = () => this.#sources?.connections();
+    const connections = () => this.#sources.connections();
     const single = (value: number | undefined): Sample[] => (value === undefined ? [] : [{ labels: {}, value }]);
     this.#register('gauge', 'millrace_connections', 'Client connections open.', () => single(connections()?.open));
     this.#register('counter', 'millrace_connections_accepted_total', 'Client connections accepted.', () =>
@@ -175,12 +168,12 @@ export class BrokerMetrics implements RequestObserver {
       single(connections()?.requestBytesHeld),
     );
     this.#register('gauge', 'millrace_worker_queue_length', 'Commands waiting or in flight, by worker slot.', () =>
-      (this.#sources?.queueLengths() ?? []).map((value, slot) => ({ labels: { slot }, value })),
+      this.#sources.queueLengths().map((value, slot) => ({ labels: { slot }, value })),
     );
   }
 
   #registerPartitions(): void {
-    const online = (): Iterable<PartitionSample> => this.#sources?.partitions() ?? [];
+    const online = (): Iterable<PartitionSample> => this.#sources.partitions();
     this.#register('gauge', 'millrace_partitions', 'Partitions, by whether they are online.', () => {
       let count = 0;
       let offline = 0;
