@@ -18,7 +18,6 @@ const CODES: Readonly<Record<PartitionOutcome, number>> = {
   'invalid-timestamp': ERROR_CODES.INVALID_TIMESTAMP,
   'message-too-large': ERROR_CODES.MESSAGE_TOO_LARGE,
   'unsupported-compression': ERROR_CODES.UNSUPPORTED_COMPRESSION_TYPE,
-  'unsupported-producer': ERROR_CODES.UNSUPPORTED_FOR_MESSAGE_FORMAT,
   'out-of-order-sequence': ERROR_CODES.OUT_OF_ORDER_SEQUENCE_NUMBER,
   'invalid-producer-epoch': ERROR_CODES.INVALID_PRODUCER_EPOCH,
   'invalid-txn-state': ERROR_CODES.INVALID_TXN_STATE,

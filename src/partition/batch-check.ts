@@ -14,7 +14,7 @@ import {
 } from '../../assembly/shared/status.ts';
 import type { LogConfig } from '../storage/log-config.ts';
 import type { BatchSummary } from '../wasm/kernels.ts';
-import type { PartitionOutcome } from './commands.ts';
+import type { AppendOrigin, PartitionOutcome } from './commands.ts';
 
 /** What speaks against a batch. */
 export interface Refusal {
@@ -51,15 +51,19 @@ export function statusRefusal(status: number): Refusal {
   return REFUSALS.get(status) ?? UNKNOWN;
 }
 
-/** Checks, beyond the batch's own consistency, what this partition takes from a producer. */
-export function producerRefusal(summary: BatchSummary, config: LogConfig, nowMs: number): Refusal | undefined {
+/** Checks, beyond the batch's own consistency, what may be said of a producer at all. */
+export function producerRefusal(summary: BatchSummary, origin: AppendOrigin): Refusal | undefined {
   if (summary.isControl) return invalid('a producer may not write control batches');
-  if (summary.producerId >= 0 || summary.isTransactional) {
-    return {
-      outcome: 'unsupported-producer',
-      message: 'idempotent and transactional producers are not served: produce without a producer id',
-    };
+  if (summary.producerId < 0) {
+    return summary.isTransactional ? invalid('a transactional batch needs a producer id') : undefined;
   }
+  if (summary.producerEpoch < 0) return invalid('a batch with a producer id needs a producer epoch');
+  const isOrdered = summary.baseSequence >= 0 || origin === 'coordinator';
+  return isOrdered ? undefined : invalid('a batch with a producer id needs a sequence');
+}
+
+/** Checks the batch's times against what this partition takes. */
+export function timeRefusal(summary: BatchSummary, config: LogConfig, nowMs: number): Refusal | undefined {
   if (config.stampsLogAppendTime) return undefined;
   if (summary.recordsMaxTimestamp !== summary.maxTimestamp)
     return invalid('the max timestamp is not that of the records');

@@ -176,7 +176,6 @@ export type PartitionOutcome =
   | 'invalid-timestamp'
   | 'message-too-large'
   | 'unsupported-compression'
-  | 'unsupported-producer'
   /** The sequence does not follow the producer's last one in this partition, and is none of its last five batches. */
   | 'out-of-order-sequence'
   /** The producer has written here, or ended a transaction, with a higher epoch. */

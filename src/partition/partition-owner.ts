@@ -8,6 +8,7 @@ import { Log } from '../storage/log.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type {
   AppendCommand,
+  AppendOrigin,
   AppendReply,
   CloseReply,
   FetchCommand,
@@ -95,7 +96,7 @@ export class PartitionOwner {
       case 'maintain':
         return this.#maintain();
       case 'close':
-        return this.#close(command.handle, (owned) => owned.partition.log.close());
+        return this.#close(command.handle, (owned) => owned.partition.close());
       case 'remove':
         return this.#close(command.handle, (owned) => owned.partition.log.remove());
       default:
@@ -108,9 +109,7 @@ export class PartitionOwner {
     const known = this.#owned.get(command.handle);
     if (known !== undefined) return { outcome: 'ok', state: known.partition.state() };
     try {
-      const log = Log.open({ ...command, store, kernels, clock });
-      const { config, leaderEpoch } = command;
-      const partition = new Partition({ log, kernels, clock, config, leaderEpoch });
+      const partition = Partition.open(Log.open({ ...command, store, kernels, clock }), { ...command, kernels, clock });
       this.#owned.set(command.handle, { handle: command.handle, partition, flushDue: false, flushing: false });
       return { outcome: 'ok', state: partition.state() };
     } catch (error) {
@@ -125,8 +124,8 @@ export class PartitionOwner {
     if (owned === undefined) return { ...NOT_OPEN, ...NO_OFFSETS };
     const reply =
       command.bytes === undefined
-        ? owned.partition.append(slabPointer + command.position, command.length)
-        : this.#appendCopy(owned.partition, command.bytes);
+        ? owned.partition.append(slabPointer + command.position, command.length, command.origin)
+        : this.#appendCopy(owned.partition, command.bytes, command.origin);
     return this.#appended(owned, reply, command.durable);
   }
 
@@ -141,12 +140,12 @@ export class PartitionOwner {
     return reply;
   }
 
-  #appendCopy(partition: Partition, bytes: Uint8Array): AppendReply {
+  #appendCopy(partition: Partition, bytes: Uint8Array, origin: AppendOrigin): AppendReply {
     const { kernels } = this.#options;
     try {
       const pointer = kernels.reserve(bytes.length);
       kernels.bytes().set(bytes, pointer);
-      return partition.append(pointer, bytes.length);
+      return partition.append(pointer, bytes.length, origin);
     } catch (error) {
       // Memory that cannot grow refuses this one batch; the partition goes on.
       return { ...NO_OFFSETS, outcome: 'storage-error', fault: faultOf(error), state: partition.state() };
@@ -250,12 +249,11 @@ export class PartitionOwner {
 
   #maintainOne(owned: Owned): FaultRecord | undefined {
     const { clock } = this.#options;
-    const { log, config } = owned.partition;
+    const { partition } = owned;
+    const { log, config } = partition;
     try {
       const now = clock.now();
-      log.rollIfDue(now);
-      log.applyRetention(now);
-      log.removeDeletedFiles(now);
+      partition.maintain(now);
       const since = log.unflushedSinceMs;
       if (since !== undefined && clock.monotonic() - since >= config.flushMs) this.#wantFlush(owned);
       return undefined;

@@ -9,8 +9,9 @@ import type { Log } from '../storage/log.ts';
 import type { LogConfig } from '../storage/log-config.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { RecordBatchEncoder } from '../wasm/record-batch-encoder.ts';
-import { producerRefusal, type Refusal, statusRefusal } from './batch-check.ts';
+import { producerRefusal, type Refusal, statusRefusal, timeRefusal } from './batch-check.ts';
 import {
+  type AppendOrigin,
   type AppendReply,
   type DeleteRecordsReply,
   type DescribeProducersReply,
@@ -25,6 +26,8 @@ import {
   SPECIAL_TIMESTAMPS,
   type WriteMarkerCommand,
 } from './commands.ts';
+import { PartitionProducers } from './partition-producers.ts';
+import type { DuplicateBatch, Marker, ProducerBatch } from './producer-state.ts';
 import { encodeMarker } from './transaction-marker.ts';
 
 const NO_RECORDS = new Uint8Array(0);
@@ -33,11 +36,16 @@ const UNDEFINED_EPOCH = -1;
 const UNDEFINED_OFFSET = -1;
 
 export interface PartitionOptions {
-  readonly log: Log;
   readonly kernels: Kernels;
   readonly clock: Clock;
   readonly config: LogConfig;
   readonly leaderEpoch: number;
+}
+
+/** Whose batch is written: a producer's with an id, a coordinator's marker, or neither. */
+interface Writer {
+  readonly batch?: ProducerBatch | undefined;
+  readonly marker?: Marker;
 }
 
 export class Partition {
@@ -45,15 +53,27 @@ export class Partition {
   readonly #kernels: Kernels;
   readonly #clock: Clock;
   readonly #leaderEpoch: number;
+  readonly #producers: PartitionProducers;
   #config: LogConfig;
   #state: PartitionState | undefined;
 
-  constructor(options: PartitionOptions) {
-    this.log = options.log;
+  /** Takes the log over, and reads the state of its producers. Throws LogFault where that fails; the log is then closed. */
+  static open(log: Log, options: PartitionOptions): Partition {
+    try {
+      return new Partition(log, options);
+    } catch (error) {
+      log.close();
+      throw error;
+    }
+  }
+
+  private constructor(log: Log, options: PartitionOptions) {
+    this.log = log;
     this.#kernels = options.kernels;
     this.#clock = options.clock;
     this.#config = options.config;
     this.#leaderEpoch = options.leaderEpoch;
+    this.#producers = new PartitionProducers(log, this.#times());
   }
 
   get config(): LogConfig {
@@ -64,8 +84,12 @@ export class Partition {
   state(): PartitionState {
     const { log } = this;
     const known = this.#state;
+    const highWatermark = log.logEndOffset;
+    // A transaction may be open whose beginning retention or DeleteRecords have taken out.
+    const lastStableOffset = Math.max(log.logStartOffset, this.#producers.lastStableOffset(highWatermark));
     if (
       known !== undefined &&
+      known.lastStableOffset === lastStableOffset &&
       known.logEndOffset === log.logEndOffset &&
       known.logStartOffset === log.logStartOffset &&
       known.recoveryPoint === log.recoveryPoint &&
@@ -75,8 +99,8 @@ export class Partition {
     }
     this.#state = {
       logStartOffset: log.logStartOffset,
-      lastStableOffset: log.logEndOffset,
-      highWatermark: log.logEndOffset,
+      lastStableOffset,
+      highWatermark,
       logEndOffset: log.logEndOffset,
       recoveryPoint: log.recoveryPoint,
       sizeBytes: log.sizeBytes,
@@ -85,21 +109,28 @@ export class Partition {
   }
 
   /** Appends the one record batch at `pointer` of the kernels' memory, stamping it there. */
-  append(pointer: number, length: number): AppendReply {
+  append(pointer: number, length: number, origin: AppendOrigin): AppendReply {
     const now = this.#clock.now();
-    const refusal = this.#check(pointer, length, now);
-    if (refusal !== undefined) return this.#refuse(refusal.outcome, { code: 'ERR_BROKER', message: refusal.message });
-    try {
-      return this.#write(pointer, now);
-    } catch (error) {
-      if (!(error instanceof LogFault)) throw error;
-      return this.#refuse('storage-error', error.toRecord());
+    const unsound = this.#check(pointer, length, origin);
+    if (unsound !== undefined) return this.#refused(unsound);
+    const { summary } = this.#kernels;
+    const producer = summary.producerId < 0 ? undefined : producerOf(summary);
+    const verdict = producer === undefined ? undefined : this.#producers.check(producer, origin);
+    // A repeated batch has passed its checks before, and may be too old for them by now.
+    if (verdict !== undefined) {
+      return 'refusal' in verdict ? this.#refused(verdict.refusal) : this.#repeat(verdict.duplicate);
     }
+    const untimely = timeRefusal(summary, this.#config, now);
+    if (untimely !== undefined) return this.#refused(untimely);
+    return this.#write(pointer, now, { batch: producer });
   }
 
   /** Appends the control batch that ends a producer's transaction. */
   writeMarker(command: WriteMarkerCommand): AppendReply {
-    const { producerId, producerEpoch, commit, coordinatorEpoch } = command;
+    const { producerId, producerEpoch, commit, coordinatorEpoch, transactionVersion } = command;
+    const marker: Marker = { producerId, producerEpoch, commit, coordinatorEpoch };
+    const refusal = this.#producers.checkMarker(marker, transactionVersion);
+    if (refusal !== undefined) return this.#refused(refusal);
     const kernels = this.#kernels;
     const now = this.#clock.now();
     try {
@@ -110,7 +141,7 @@ export class Partition {
       kernels.bytes().set(batch, pointer);
       const status = kernels.validateBatch(pointer, batch.length);
       assert(status === STATUS_OK, `a marker passes its check, not status ${status}`);
-      return this.#write(pointer, now);
+      return this.#write(pointer, now, { marker });
     } catch (error) {
       if (!(error instanceof LogFault)) throw error;
       return this.#refuse('storage-error', error.toRecord());
@@ -118,7 +149,7 @@ export class Partition {
   }
 
   describeProducers(): DescribeProducersReply {
-    return { outcome: 'ok', producers: [] };
+    return { outcome: 'ok', producers: this.#producers.describe() };
   }
 
   read(read: PartitionRead, maxBytes: number, minOneBatch: boolean): ReadReply {
@@ -136,7 +167,8 @@ export class Partition {
         read.offset === offsetEnd
           ? NO_RECORDS
           : this.log.read({ offset: read.offset, maxBytes, minOneBatch, offsetEnd });
-      const abortedTransactions = read.end === 'last-stable' ? [] : undefined;
+      const abortedTransactions =
+        read.end === 'last-stable' ? this.#producers.aborted(read.offset, records) : undefined;
       return { outcome: 'ok', records, state, divergingEpoch: undefined, abortedTransactions };
     } catch (error) {
       if (!(error instanceof LogFault)) throw error;
@@ -180,7 +212,33 @@ export class Partition {
     this.log.configure(config);
   }
 
-  #check(pointer: number, length: number, nowMs: number): Refusal | undefined {
+  /** Cuts the log as {@link Log.truncateTo} does, and forgets what the producers had written behind. */
+  truncateTo(offset: number): void {
+    this.log.truncateTo(offset);
+    this.#producers.reload(this.#times());
+  }
+
+  /** Rolls by time, retention, removal of deleted files and of producers that have been idle for too long. */
+  maintain(nowMs: number): void {
+    this.log.rollIfDue(nowMs);
+    this.#producers.noteRoll();
+    this.log.applyRetention(nowMs);
+    this.#producers.noteRoll();
+    this.log.removeDeletedFiles(nowMs);
+    this.#producers.expireIfDue(nowMs, this.#config.producerIdExpirationMs);
+  }
+
+  /** Flushes and closes the log in order, so that the next start reads nothing of it. */
+  close(): void {
+    this.#producers.close();
+    this.log.close();
+  }
+
+  #times(): { readonly nowMs: number; readonly expirationMs: number } {
+    return { nowMs: this.#clock.now(), expirationMs: this.#config.producerIdExpirationMs };
+  }
+
+  #check(pointer: number, length: number, origin: AppendOrigin): Refusal | undefined {
     if (length > this.#config.maxMessageBytes) {
       return {
         outcome: 'message-too-large',
@@ -193,10 +251,20 @@ export class Partition {
     if (summary.batchBytes !== length) {
       return { outcome: 'invalid-record', message: 'a produce request carries exactly one record batch per partition' };
     }
-    return producerRefusal(summary, this.#config, nowMs);
+    return producerRefusal(summary, origin);
   }
 
-  #write(pointer: number, nowMs: number): AppendReply {
+  /** Writes the batch whose check has filled the summary. */
+  #write(pointer: number, nowMs: number, by: Writer): AppendReply {
+    try {
+      return this.#writeBatch(pointer, nowMs, by);
+    } catch (error) {
+      if (!(error instanceof LogFault)) throw error;
+      return this.#refuse('storage-error', error.toRecord());
+    }
+  }
+
+  #writeBatch(pointer: number, nowMs: number, { batch, marker }: Writer): AppendReply {
     const kernels = this.#kernels;
     const { summary } = kernels;
     const { batchBytes, lastOffsetDelta, offsetDeltaOfMaxTimestamp } = summary;
@@ -214,7 +282,16 @@ export class Partition {
       offsetOfMaxTimestamp: stamped ? baseOffset : baseOffset + offsetDeltaOfMaxTimestamp,
       leaderEpoch: this.#leaderEpoch,
     });
+    this.#producers.noteRoll();
+    if (batch !== undefined) this.#producers.note(batch, { baseOffset, timestamp: maxTimestamp, nowMs });
+    if (marker !== undefined) this.#producers.noteMarker(marker, { baseOffset, timestamp: maxTimestamp, nowMs });
     return { outcome: 'ok', baseOffset, lastOffset, logAppendTimeMs: stamped ? nowMs : -1, state: this.state() };
+  }
+
+  /** A batch that an idempotent producer sends again is answered as it was before. */
+  #repeat({ baseOffset, lastOffset, timestamp }: DuplicateBatch): AppendReply {
+    const logAppendTimeMs = this.#config.stampsLogAppendTime ? timestamp : -1;
+    return { outcome: 'ok', baseOffset, lastOffset, logAppendTimeMs, state: this.state() };
   }
 
   #findOffset(command: ListOffsetCommand): { offset: number; timestamp: number; leaderEpoch: number } {
@@ -259,9 +336,19 @@ export class Partition {
     };
   }
 
+  #refused({ outcome, message }: Refusal): AppendReply {
+    return this.#refuse(outcome, { code: 'ERR_BROKER', message });
+  }
+
   #refuse(outcome: PartitionOutcome, fault: FaultRecord): AppendReply {
     return { outcome, fault, baseOffset: -1, lastOffset: -1, logAppendTimeMs: -1, state: this.state() };
   }
+}
+
+/** What of a batch its producer's state is about; the summary itself holds only until the next check. */
+function producerOf(summary: ProducerBatch): ProducerBatch {
+  const { producerId, producerEpoch, baseSequence, lastOffsetDelta, isTransactional } = summary;
+  return { producerId, producerEpoch, baseSequence, lastOffsetDelta, isTransactional };
 }
 
 function end(state: PartitionState, which: PartitionRead['end']): number {

@@ -17,6 +17,7 @@ import { readTopicId, writeTopicId } from './partition-metadata.ts';
 import { Segment, type SegmentHome } from './segment.ts';
 import { damageFault } from './segment-read.ts';
 import type { Damage, ScanResult } from './segment-scan.ts';
+import { SnapshotFiles } from './snapshot-files.ts';
 import { readTruncation, type Truncation } from './truncation-marker.ts';
 
 export interface LoadedLog {
@@ -30,6 +31,9 @@ export interface LoadedLog {
   readonly created: boolean;
   /** The log end was taken from the checkpoint and the index; no batch was looked at. */
   readonly trustsCleanEnd: boolean;
+  /** Base offset of the first segment that was read; the log end where none was. */
+  readonly inspectedFrom: number;
+  readonly snapshots: SnapshotFiles;
   /** A cut whose old recovery point may still be on record. */
   readonly truncation: Truncation | undefined;
 }
@@ -44,6 +48,8 @@ class LogLoader {
   readonly #isNew: boolean;
   readonly #segments: Segment[];
   readonly #truncation: Truncation | undefined;
+  readonly #snapshots: SnapshotFiles;
+  #inspectedFrom: number | undefined;
   /** As it was given, but for a cut that it does not know of. */
   readonly #recoveryPoint: number;
   #fault: LogFault | undefined;
@@ -56,6 +62,7 @@ class LogLoader {
     this.#removeLeftovers(names);
     this.#home = { store, kernels, directory, config, endOffsetOf, epochs: EpochCheckpoint.load(store, directory) };
     this.#segments = this.#findSegments(names);
+    this.#snapshots = new SnapshotFiles(store, directory, names);
     this.#truncation = readTruncation(store, directory);
     this.#recoveryPoint = Math.min(options.recoveryPoint, this.#truncation?.logEndOffset ?? options.recoveryPoint);
   }
@@ -136,6 +143,7 @@ class LogLoader {
     const rebuildsEpochs = this.#needsEpochs();
     const first = rebuildsEpochs ? 0 : this.#firstToInspect();
     let end = 0;
+    this.#inspectedFrom = this.#segments[first]?.baseOffset;
     for (let index = first; index < this.#segments.length; index++) {
       const segment = this.#segments[index];
       if (segment === undefined) break;
@@ -233,6 +241,8 @@ class LogLoader {
     for (const segment of this.#segments.toReversed()) segment.removeFiles();
     this.#segments.length = 0;
     this.#segments.push(Segment.create(this.#home, logStartOffset, clock.now()));
+    // A transaction that was open in one of them may have ended in what is lost.
+    this.#snapshots.remove(() => true);
     return logStartOffset;
   }
 
@@ -254,6 +264,8 @@ class LogLoader {
       logStartOffset,
       fault: this.#fault,
       truncation: this.#truncation,
+      inspectedFrom: this.#inspectedFrom ?? end.logEndOffset,
+      snapshots: this.#snapshots,
       ...end,
     };
   }

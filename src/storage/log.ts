@@ -14,6 +14,7 @@ import { type FlushScope, LogFlusher } from './log-flusher.ts';
 import { type LoadedLog, loadLog } from './log-loader.ts';
 import type { AppendInfo, LogOptions, ReadRequest, SegmentDescription } from './log-options.ts';
 import { LogReader } from './log-reader.ts';
+import { ProducerFiles } from './producer-files.ts';
 import { countDue, DeletedFiles, totalBytes } from './retention.ts';
 import { Segment, type SegmentHome } from './segment.ts';
 import { locateBatch } from './segment-read.ts';
@@ -35,6 +36,8 @@ export class Log {
   readonly #flusher: LogFlusher;
   readonly #deleted: DeletedFiles;
   readonly #reader: LogReader;
+  /** What stands beside the batches for the sake of producers and their transactions. */
+  readonly producers: ProducerFiles;
   /** The active segment's end was compared with its last batch, or written by this process. */
   #tailChecked: boolean;
   #closed = false;
@@ -61,6 +64,7 @@ export class Log {
     this.#tailChecked = !loaded.trustsCleanEnd;
     this.#reader = new LogReader(loaded.home, (offset) => this.#segmentOf(offset));
     this.#deleted = new DeletedFiles(options.store);
+    this.producers = new ProducerFiles(loaded, { segments: () => this.#segments, fail: (error) => this.#fail(error) });
     this.#flusher = new LogFlusher(loaded.home, options.clock, {
       recoveryPoint: loaded.recoveryPoint,
       isBehind: loaded.logEndOffset > loaded.recoveryPoint,
@@ -260,6 +264,7 @@ export class Log {
     try {
       if (offset <= this.#logStartOffset) this.#restartAt(offset);
       else this.#cutAt(offset);
+      this.producers.truncateTo(this.#logEndOffset);
       this.#home.epochs.truncateFromEnd(this.#logEndOffset);
     } catch (error) {
       throw this.#fail(error);
@@ -272,6 +277,7 @@ export class Log {
     this.#logEndOffset = offset;
     this.#logStartOffset = offset;
     this.#removeSegmentsFrom(0);
+    this.producers.forget();
     this.#segments = [Segment.create(this.#home, offset, this.#clock.now())];
     this.#flusher.noteDirectoryChange();
   }
@@ -325,9 +331,8 @@ export class Log {
   #deleteOldest(nowMs: number): void {
     const segment = present(this.#segments[0], 'oldest segment');
     const next = present(this.#segments[1], 'segment behind the oldest');
-    const paths = segment.renameToDeleted();
+    this.#deleted.add([...segment.renameToDeleted(), ...this.producers.renameToDeleted(next.baseOffset)], nowMs);
     this.#segments.shift();
-    this.#deleted.add(paths, nowMs);
     this.#reader.forget();
     this.#home.store.flushDirectory(this.directory);
     if (next.baseOffset > this.#logStartOffset) this.#advanceLogStart(next.baseOffset);

@@ -355,8 +355,8 @@ export class Segment {
   }
 
   get indexesUnflushed(): boolean {
-    const indexes = [this.#offsetIndex, this.#timeIndex, this.#transactionIndex];
-    return indexes.some((index) => index?.unflushed === true);
+    const sparse = this.#offsetIndex?.unflushed === true || this.#timeIndex?.unflushed === true;
+    return sparse || this.#transactionIndex?.unflushed === true;
   }
 
   /** Gives up handles and index buffers. */

@@ -174,7 +174,6 @@ const CODES: Readonly<Record<PartitionOutcome, number>> = {
   'invalid-timestamp': 32,
   'message-too-large': 10,
   'unsupported-compression': 76,
-  'unsupported-producer': 43,
   'out-of-order-sequence': 45,
   'invalid-producer-epoch': 47,
   'invalid-txn-state': 48,

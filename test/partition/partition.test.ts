@@ -29,7 +29,9 @@ test('what a producer may not send is refused with its reason', async () => {
   const twoBatches = Buffer.concat([batch(['a']), batch(['b'])]);
   const cases: [Uint8Array, string, RegExp][] = [
     [batch(['x'], { isControl: true }), 'invalid-record', /control/],
-    [batch(['x'], { producerId: 7, producerEpoch: 0, baseSequence: 0 }), 'unsupported-producer', /producer id/],
+    [batch(['x'], { isTransactional: true }), 'invalid-record', /needs a producer id/],
+    [batch(['x'], { producerId: 7, baseSequence: 0 }), 'invalid-record', /needs a producer epoch/],
+    [batch(['x'], { producerId: 7, producerEpoch: 0 }), 'invalid-record', /needs a sequence/],
     [batch(['x'.repeat(500)]), 'message-too-large', /max\.message\.bytes allows 400/],
     [batch(['x'], { timestamp: Date.now() + 7_200_000 }), 'invalid-timestamp', /after\.max\.ms/],
     [twoBatches, 'invalid-record', /exactly one record batch/],
