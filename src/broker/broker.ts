@@ -9,6 +9,7 @@ import type { RecordBatchCodec } from '../core/record-batch-codec.ts';
 import type { PartitionExecutor, PartitionState } from '../partition/commands.ts';
 import type { BrokerConfig } from './config/broker-config.ts';
 import { converge } from './convergence.ts';
+import type { CoordinatorServices } from './coordinator-log.ts';
 import { Dispatch } from './dispatch.ts';
 import { FetchSessions } from './fetch-sessions.ts';
 import { FetchWaits } from './fetch-waits.ts';
@@ -19,6 +20,8 @@ import type { ConnectionContext, RequestHandler, RequestObserver, ResponseFrame 
 import { type RoutedPartition, Router } from './router.ts';
 import type { BrokerServices, Endpoint } from './services.ts';
 import { forEachConcurrently, TopicLifecycle } from './topic-lifecycle.ts';
+import { TransactionCoordinator } from './transactions/transaction-coordinator.ts';
+import { NO_OFFSETS } from './transactions/transactional-offsets.ts';
 
 export interface BrokerOptions {
   readonly executor: PartitionExecutor;
@@ -50,6 +53,7 @@ export class Broker implements RequestHandler {
   readonly #router = new Router();
   readonly #fetchWaits: FetchWaits;
   readonly #topics: TopicLifecycle;
+  readonly #transactions: TransactionCoordinator;
   readonly #dispatch: Dispatch;
   readonly #timers = new Set<TimerHandle>();
   #config: BrokerConfig;
@@ -78,6 +82,7 @@ export class Broker implements RequestHandler {
       checkpoint: () => this.#checkpoint(),
     });
     this.services = this.#services();
+    this.#transactions = new TransactionCoordinator({ services: this.#coordinatorServices(), offsets: NO_OFFSETS });
     this.#dispatch = new Dispatch({
       routes: ROUTES,
       services: this.services,
@@ -85,6 +90,24 @@ export class Broker implements RequestHandler {
       observer: options.observer,
       unsupportedApiVersions,
     });
+  }
+
+  #coordinatorServices(): CoordinatorServices {
+    const { executor, metadata, clock, random, logger, recordBatches } = this.#options;
+    const current = (): BrokerConfig => this.#config;
+    return {
+      executor,
+      metadata,
+      clock,
+      random,
+      logger,
+      recordBatches,
+      router: this.#router,
+      topics: this.#topics,
+      get config() {
+        return current();
+      },
+    };
   }
 
   #services(): BrokerServices {
@@ -101,6 +124,8 @@ export class Broker implements RequestHandler {
       advertised,
       router: this.#router,
       topics: this.#topics,
+      transactions: this.#transactions,
+      transactionalOffsets: NO_OFFSETS,
       fetchWaits: this.#fetchWaits,
       fetchSessions: new FetchSessions({ clock, random, slots: () => this.#config.settings.fetchSessionsMax }),
       checkpoint: () => this.#checkpoint(),
@@ -151,6 +176,7 @@ export class Broker implements RequestHandler {
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
     this.#fetchWaits.close();
+    await this.#transactions.close();
     await this.#topics.idle();
     return { clean: await this.#closePartitions() };
   }
@@ -165,6 +191,7 @@ export class Broker implements RequestHandler {
     await this.#topics.start();
     // Points of partitions that a deletion took before a crash must not meet a later partition of the same name.
     await this.#checkpoint();
+    this.#transactions.start();
     const { retentionCheckIntervalMs, flushCheckpointIntervalMs } = this.#config.settings;
     this.#repeat(retentionCheckIntervalMs, () => this.#maintain());
     this.#repeat(flushCheckpointIntervalMs, () => this.#checkpoint());

@@ -15,8 +15,22 @@ export interface FetchWaitOptions {
   readonly partitions: readonly RoutedPartition[];
   /** New bytes, of all partitions together, that end the wait. */
   readonly bytes: number;
+  /** Whether only bytes below the last stable offset count. */
+  readonly stable: boolean;
   /** On the monotonic clock. */
   readonly deadlineMs: number;
+}
+
+/**
+ * Bytes that became readable between two states. How many lie between two last stable offsets is known to the log alone:
+ * where a transaction was or is open, an advance counts for any number, and whoever waits looks again.
+ */
+export function arrivedBytes(before: PartitionState, after: PartitionState, stable: boolean): number {
+  const grown = after.highWatermark > before.highWatermark ? Math.max(1, after.sizeBytes - before.sizeBytes) : 0;
+  if (!stable) return grown;
+  const settled = before.lastStableOffset === before.highWatermark && after.lastStableOffset === after.highWatermark;
+  if (settled) return grown;
+  return after.lastStableOffset > before.lastStableOffset ? Number.POSITIVE_INFINITY : 0;
 }
 
 /** One waiting fetch. */
@@ -26,6 +40,7 @@ export class FetchWait implements Deadline, PartitionWait {
   readonly connection: ConnectionContext;
   readonly partitions: readonly RoutedPartition[];
   bytesLeft: number;
+  readonly stable: boolean;
   readonly #waits: FetchWaits;
   readonly #resolve: (reason: WakeReason) => void;
 
@@ -34,6 +49,7 @@ export class FetchWait implements Deadline, PartitionWait {
     this.connection = options.connection;
     this.partitions = options.partitions;
     this.bytesLeft = options.bytes;
+    this.stable = options.stable;
     this.deadlineMs = options.deadlineMs;
     this.#resolve = resolve;
   }
@@ -104,12 +120,14 @@ export class FetchWaits {
     if (waits === undefined || waits.size === 0) return;
     if (after.logStartOffset !== before.logStartOffset || after.logEndOffset < before.logEndOffset) {
       this.changed(partition);
-    } else if (after.highWatermark > before.highWatermark) {
-      const bytes = Math.max(1, after.sizeBytes - before.sizeBytes);
-      for (const wait of waits) {
-        wait.bytesLeft -= bytes;
-        if (wait.bytesLeft <= 0) wait.end('bytes');
-      }
+      return;
+    }
+    const all = arrivedBytes(before, after, false);
+    const stable = arrivedBytes(before, after, true);
+    if (all === 0 && stable === 0) return;
+    for (const wait of waits) {
+      wait.bytesLeft -= wait.stable ? stable : all;
+      if (wait.bytesLeft <= 0) wait.end('bytes');
     }
   }
 

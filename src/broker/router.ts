@@ -14,6 +14,8 @@ import { collisionKey, partitionDirectory } from './topic-names.ts';
 export interface PartitionWait {
   /** Bytes still missing. */
   bytesLeft: number;
+  /** Whether only bytes below the last stable offset count. */
+  readonly stable: boolean;
   end(reason: 'bytes' | 'changed'): void;
 }
 

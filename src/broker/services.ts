@@ -12,6 +12,8 @@ import type { PartitionCheckpoints } from './partition-checkpoints.ts';
 import type { ConnectionContext } from './request-handler.ts';
 import type { Router } from './router.ts';
 import type { TopicLifecycle } from './topic-lifecycle.ts';
+import type { TransactionalOffsets } from './transactions/transactional-offsets.ts';
+import type { Transactions } from './transactions/transactions.ts';
 
 /** Where clients are told to connect. */
 export interface Endpoint {
@@ -27,6 +29,8 @@ export interface BrokerServices {
   readonly topics: TopicLifecycle;
   readonly fetchSessions: FetchSessions;
   readonly fetchWaits: FetchWaits;
+  readonly transactions: Transactions;
+  readonly transactionalOffsets: TransactionalOffsets;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

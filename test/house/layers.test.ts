@@ -11,7 +11,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/storage': ['src/core', 'src/wasm', 'assembly/shared'],
   'src/partition': ['src/core', 'src/wasm', 'src/storage', 'assembly/shared'],
   'src/cluster': ['src/core'],
-  'src/broker': ['src/core', 'src/protocol', 'src/cluster', 'src/partition/commands.ts', 'src/storage/log-config.ts'],
+  'src/broker': [
+    'src/core',
+    'src/protocol',
+    'src/cluster',
+    'src/partition/commands.ts',
+    'src/storage/log-config.ts',
+    'assembly/shared/batch-layout.ts',
+  ],
   'src/client': ['src/core', 'src/protocol', 'src/wasm', 'src/broker/request-handler.ts'],
   'src/net': ['src/core', 'src/broker/request-handler.ts', 'src/client'],
   'src/platform': [

@@ -5,9 +5,10 @@
 // operating system has it, acks=-1 when stable storage has it (or, with millrace.acks.all.flush=false, like acks=1),
 // acks=0 not at all: as in Kafka, an error then ends the connection, so that the client looks its metadata up again.
 // timeoutMs bounds the wait for other replicas; with none there is nothing to wait for.
+// Records of a transaction go to a partition only as long as it is part of the transaction.
 // Versions: 5 log start offset (KIP-207); 8 record errors and message (KIP-467); 9 flexible; 10 current leader
-// (KIP-951); 13 topic ids (KIP-516).
-// Not here yet: idempotent and transactional producers, which the partition refuses.
+// (KIP-951); 11 TRANSACTION_ABORTABLE; 12 partitions join their transaction with the records (KIP-890); 13 topic ids
+// (KIP-516).
 
 import { LogFault } from '../../core/fault.ts';
 import type { AppendReply } from '../../partition/commands.ts';
@@ -18,6 +19,7 @@ import type { Call, Handler } from '../handler.ts';
 import { errorOfReply } from '../outcome-errors.ts';
 import type { RoutedPartition, RoutedTopic } from '../router.ts';
 import type { BrokerServices } from '../services.ts';
+import { Enlistment, enlist, hasTransactionalRecords } from '../transactions/transactional-produce.ts';
 
 type Request = RequestOf<typeof produce>;
 type Response = ResponseInput<typeof produce>;
@@ -42,35 +44,55 @@ interface PendingAppend {
 export const produceHandler: Handler<typeof produce.request, typeof produce.response> = {
   api: produce,
   versions: produce.versions,
-  async handle(services, request, call) {
-    const { acks } = request;
-    const pending: PendingAppend[] = [];
-    const response = append(services, { request, call }, pending);
-    // All of them are under way already; awaiting one after the other keeps the frame until the last is done.
-    for (const { partition, responses, at, reply } of pending) {
-      responses[at] = answer(services, call, { partition, reply: await reply });
+  handle(services, request, call) {
+    const { version } = call;
+    if (!hasTransactionalRecords(request)) {
+      return serve(services, { request, call, enlistment: new Enlistment(services, request, { version }) });
     }
-    if (acks !== ACKS_NONE) return response;
-    if (call.errorCode === 0) return undefined;
-    throw new LogFault('ERR_BROKER', `produce with acks=0 failed with ${errorOf(call.errorCode).name}`);
+    return new Promise((resolve, reject) => {
+      const topicOf = (data: TopicData): RoutedTopic | undefined => route(services, data, version);
+      enlist(services, { request, version, topicOf }, (enlistment) => {
+        serve(services, { request, call, enlistment }).then(resolve, reject);
+      });
+    });
   },
 };
 
-function append(
-  services: BrokerServices,
-  { request, call }: { readonly request: Request; readonly call: Call },
-  pending: PendingAppend[],
-): Response {
+interface Subject {
+  readonly request: Request;
+  readonly call: Call;
+  readonly enlistment: Enlistment;
+}
+
+/** Every append is under way when this returns; the promise is that of the answer. */
+async function serve(services: BrokerServices, subject: Subject): Promise<Response | undefined> {
+  const { request, call } = subject;
+  const pending: PendingAppend[] = [];
+  const response = append(services, subject, pending);
+  // Awaiting one after the other keeps the frame until the last is done.
+  for (const { partition, responses, at, reply } of pending) {
+    responses[at] = answer(services, call, { partition, reply: await reply });
+  }
+  if (request.acks !== ACKS_NONE) return response;
+  if (call.errorCode === 0) return undefined;
+  throw new LogFault('ERR_BROKER', `produce with acks=0 failed with ${errorOf(call.errorCode).name}`);
+}
+
+function route({ router }: BrokerServices, { topicId, name }: TopicData, version: number): RoutedTopic | undefined {
+  return version >= TOPIC_ID_VERSION ? router.topicById(topicId) : router.topic(name);
+}
+
+function append(services: BrokerServices, { request, call, enlistment }: Subject, pending: PendingAppend[]): Response {
   const { acks } = request;
   const durable = acks === ACKS_ALL && services.config.settings.flushesForAcksAll;
   const responses: Response['responses'][number][] = [];
   for (const topicData of request.topicData) {
     const byId = call.version >= TOPIC_ID_VERSION;
-    const topic = byId ? services.router.topicById(topicData.topicId) : services.router.topic(topicData.name);
+    const topic = route(services, topicData, call.version);
     const partitionResponses: PartitionResponse[] = [];
     for (const data of topicData.partitionData) {
       const partition = topic?.partitions[data.index];
-      const error = refusal(topic, { partition, data, acks, byId });
+      const error = refusal(topic, { partition, data, acks, byId, enlistment });
       if (error !== ERROR_CODES.NONE || partition === undefined || data.records === null) {
         partitionResponses.push(refused(data.index, call.note(error), partition));
         continue;
@@ -92,18 +114,20 @@ interface Append {
   readonly data: PartitionData;
   readonly acks: number;
   readonly byId: boolean;
+  readonly enlistment: Enlistment;
 }
 
 /** What speaks against an append before its owner is asked: Kafka's error code, or 0. */
-function refusal(topic: RoutedTopic | undefined, { partition, data, acks, byId }: Append): number {
+function refusal(topic: RoutedTopic | undefined, append: Append): number {
+  const { partition, data, acks, byId, enlistment } = append;
   if (acks !== ACKS_LEADER && acks !== ACKS_ALL && acks !== ACKS_NONE) return ERROR_CODES.INVALID_REQUIRED_ACKS;
   if (topic === undefined) return byId ? ERROR_CODES.UNKNOWN_TOPIC_ID : ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
   if (partition === undefined) return ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
   if (partition.state === undefined) return partition.unavailable;
   if (data.records === null || data.records.length === 0) return ERROR_CODES.INVALID_RECORD;
-  if (acks !== ACKS_ALL) return ERROR_CODES.NONE;
   const inSync = topic.record.partitions[data.index]?.inSyncReplicas.length ?? 0;
-  return inSync < topic.settings.minInsyncReplicas ? ERROR_CODES.NOT_ENOUGH_REPLICAS : ERROR_CODES.NONE;
+  if (acks === ACKS_ALL && inSync < topic.settings.minInsyncReplicas) return ERROR_CODES.NOT_ENOUGH_REPLICAS;
+  return enlistment.refusal(partition, data.records);
 }
 
 function refused(index: number, errorCode: number, partition: RoutedPartition | undefined): PartitionResponse {

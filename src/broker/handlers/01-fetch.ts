@@ -7,7 +7,9 @@
 // Versions: 5 log start offset (KIP-207); 7 sessions (KIP-227); 9 leader epoch (KIP-320); 11 preferred replica
 // (KIP-392); 12 flexible, diverging epoch (KIP-595); 13 topic ids (KIP-516); 15 replica state (KIP-903); 16 endpoints
 // (KIP-951); 17 directory id (KIP-853); 18 high watermark (KIP-1166).
-// Not here yet: followers, which are told that this is not their leader; transactions, so nothing is aborted.
+// Read_committed readers stop at the last stable offset and are told which transactions were aborted; read_uncommitted
+// ones get everything and are told nothing.
+// Not here yet: followers, which are told that this is not their leader.
 
 import { present } from '../../core/assert.ts';
 import type { FetchReply, PartitionRead, ReadReply } from '../../partition/commands.ts';
@@ -15,6 +17,7 @@ import type { RequestOf, ResponseInput } from '../../protocol/api.ts';
 import { ERROR_CODES } from '../../protocol/errors.ts';
 import { fetch } from '../../protocol/messages/01-fetch.ts';
 import type { FetchScope, FetchTarget } from '../fetch-sessions.ts';
+import { arrivedBytes } from '../fetch-waits.ts';
 import type { Call, Handler } from '../handler.ts';
 import { errorOfReply } from '../outcome-errors.ts';
 import { fenceLeaderEpoch, type RoutedPartition } from '../router.ts';
@@ -101,6 +104,7 @@ class FetchRun {
         connection: this.#call.connection,
         partitions: this.#findings.map(({ partition }) => present(partition, 'partition without an error')),
         bytes: missing - arrived,
+        stable: this.#end === 'last-stable',
         deadlineMs,
       });
       if (reason === 'closed') return false;
@@ -206,7 +210,7 @@ class FetchRun {
       const before = reply?.state;
       const now = partition?.state;
       if (now === undefined || before === undefined) return this.#minBytes;
-      if (now.highWatermark > before.highWatermark) bytes += Math.max(1, now.sizeBytes - before.sizeBytes);
+      bytes += arrivedBytes(before, now, this.#end === 'last-stable');
     }
     return bytes;
   }
@@ -233,7 +237,8 @@ class FetchRun {
 
   #partitionResponse(target: FetchTarget, { errorCode, reply, partition }: Finding): PartitionResponse {
     const state = reply?.state ?? partition?.state;
-    const abortedTransactions = this.#request.isolationLevel === READ_COMMITTED ? NONE_ABORTED : null;
+    const committed = this.#request.isolationLevel === READ_COMMITTED;
+    const abortedTransactions = committed ? (reply?.abortedTransactions ?? NONE_ABORTED) : null;
     if (errorCode !== ERROR_CODES.NONE || state === undefined) {
       this.#call.note(errorCode);
       return { partitionIndex: target.index, errorCode, highWatermark: -1, abortedTransactions, records: NO_RECORDS };

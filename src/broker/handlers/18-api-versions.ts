@@ -13,6 +13,17 @@ import type { BrokerServices, ServedApi } from '../services.ts';
 type Response = ResponseInput<typeof apiVersions>;
 
 const SOFTWARE_VERSION = 3;
+/** The first version in which a feature's lowest version may be 0: older clients take that for malformed (KAFKA-17011). */
+const ZERO_FEATURE_VERSION = 4;
+
+/**
+ * What clients look for beside versions of requests: they bump epochs at the end of every transaction only where
+ * `transaction.version` is 2 (KIP-890). All are finalized at their highest.
+ */
+const FEATURES = [{ name: 'transaction.version', minVersion: 0, maxVersion: 2 }] as const;
+/** Clients take features over whose epoch is above that of what they know; it never changes here. */
+const FINALIZED_FEATURES_EPOCH = 0;
+
 /** What KIP-511 allows in the name and the version of a client's software. */
 const SOFTWARE = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 
@@ -25,7 +36,17 @@ export const apiVersionsHandler: Handler<typeof apiVersions.request, typeof apiV
     if (call.version >= SOFTWARE_VERSION && !valid) {
       return { errorCode: call.note(ERROR_CODES.INVALID_REQUEST), apiKeys: [] };
     }
-    return { errorCode: ERROR_CODES.NONE, apiKeys: services.apis.map(range) };
+    return {
+      errorCode: ERROR_CODES.NONE,
+      apiKeys: services.apis.map(range),
+      supportedFeatures: FEATURES.filter(({ minVersion }) => minVersion > 0 || call.version >= ZERO_FEATURE_VERSION),
+      finalizedFeaturesEpoch: FINALIZED_FEATURES_EPOCH,
+      finalizedFeatures: FEATURES.map(({ name, maxVersion }) => ({
+        name,
+        maxVersionLevel: maxVersion,
+        minVersionLevel: maxVersion,
+      })),
+    };
   },
 };
 

@@ -7,28 +7,17 @@ import { errorOfReply } from '../outcome-errors.ts';
 import type { RoutedPartition } from '../router.ts';
 import type { BrokerServices } from '../services.ts';
 import type { TopicPartitions } from './topic-partitions.ts';
-import type { ProducerIdentity } from './transaction.ts';
 import { OFFSETS_TOPIC, type TransactionalOffsets } from './transactional-offsets.ts';
+import type { Marker, Place } from './transactions.ts';
 
 /** First and longest pause before a marker that was refused is written again. */
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 5000;
 
-export interface Marker extends ProducerIdentity {
-  readonly commit: boolean;
-  readonly coordinatorEpoch: number;
-  readonly transactionVersion: number;
-}
-
 export type MarkerServices = Pick<BrokerServices, 'executor' | 'router' | 'clock' | 'config' | 'logger' | 'topics'>;
 
 /** What a partition said to a marker. */
 type MarkerResult = 'written' | 'gone' | Exclude<AppendReply['outcome'], 'ok'> | 'offline';
-
-interface Place {
-  readonly topic: string;
-  readonly index: number;
-}
 
 export class MarkerWriter {
   readonly #services: MarkerServices;

@@ -12,7 +12,7 @@ import type { ConfigEntries } from '../config/broker-config.ts';
 import type { TransactionSettings } from '../config/transaction-configs.ts';
 import { COORDINATOR_TOPIC_CONFIGS, CoordinatorLog, type CoordinatorServices } from '../coordinator-log.ts';
 import type { CoordinatorLogPartition } from '../coordinator-log-partition.ts';
-import { type Marker, MarkerWriter } from './marker-writer.ts';
+import { MarkerWriter } from './marker-writer.ts';
 import { ProducerIds } from './producer-ids.ts';
 import { includesAll } from './topic-partitions.ts';
 import {
@@ -38,6 +38,7 @@ import {
 import { TRANSACTION_LOG_FORMAT, type TransactionRecord } from './transaction-log-format.ts';
 import { type TransactionEntry, TransactionTable } from './transaction-table.ts';
 import type { TransactionalOffsets } from './transactional-offsets.ts';
+import type { Marker, Place, Transactions } from './transactions.ts';
 
 export const TRANSACTION_TOPIC = '__transaction_state';
 
@@ -56,8 +57,8 @@ interface Step {
   readonly done: (answer: Answer) => void;
 }
 
-export class TransactionCoordinator {
-  readonly markers: MarkerWriter;
+export class TransactionCoordinator implements Transactions {
+  readonly #markers: MarkerWriter;
   readonly #services: CoordinatorServices;
   readonly #log: CoordinatorLog<TransactionRecord, TransactionTable>;
   readonly #producerIds: ProducerIds;
@@ -66,7 +67,7 @@ export class TransactionCoordinator {
 
   constructor({ services, offsets }: TransactionCoordinatorOptions) {
     this.#services = services;
-    this.markers = new MarkerWriter(services, offsets);
+    this.#markers = new MarkerWriter(services, offsets);
     this.#producerIds = new ProducerIds(services.metadata);
     this.#log = new CoordinatorLog({
       services,
@@ -108,7 +109,6 @@ export class TransactionCoordinator {
     return this.#log.indexOf(transactionalId);
   }
 
-  /** A producer id for a producer without a transactional id; undefined where none can be given. */
   freshProducerId(): Promise<number | undefined> {
     return this.#producerIds.next();
   }
@@ -131,11 +131,6 @@ export class TransactionCoordinator {
     });
   }
 
-  /**
-   * Partitions join a transaction. While the transaction before is being completed this waits a moment, so that a
-   * producer which begins the next one at once need not try again. `done` is told a Kafka error code: at once where the
-   * partitions are in and durable, otherwise in the order of the calls.
-   */
   addPartitions(transactionalId: string, request: PartitionsRequest, done: (errorCode: number) => void): void {
     const deadlineMs = this.#services.clock.monotonic() + this.#settings.addPartitionsWaitMsMax;
     const attempt = (): void => {
@@ -157,19 +152,17 @@ export class TransactionCoordinator {
     attempt();
   }
 
-  /** Whether records of the producer's transaction may go to the partition: NONE, or a Kafka error code. */
-  verifyPartition(
-    transactionalId: string,
-    producer: ProducerIdentity,
-    place: { readonly topic: string; readonly index: number },
-  ): number {
+  verifyPartition(transactionalId: string, producer: ProducerIdentity, place: Place): number {
     const partition = this.#log.partitionOf(transactionalId);
     if (partition !== undefined && partition.errorCode !== ERROR_CODES.NONE) return partition.errorCode;
     const entry = partition?.machine.entries.get(transactionalId);
     return verifyPartition(entry?.transaction, producer, place);
   }
 
-  /** The state, once it is durable; undefined for an id that is not known, a Kafka error code where it is not loaded. */
+  writeMarker(marker: Marker, place: Place): Promise<number> {
+    return this.#markers.writeOnce(marker, place);
+  }
+
   async describe(transactionalId: string): Promise<Transaction | number | undefined> {
     const partition = this.#log.partitionOf(transactionalId);
     if (partition === undefined) return undefined;
@@ -179,7 +172,6 @@ export class TransactionCoordinator {
     return partition.machine.entries.get(transactionalId)?.transaction;
   }
 
-  /** Every transaction that is loaded, and an error code where some are not. */
   list(): { readonly errorCode: number; readonly transactions: readonly Transaction[] } {
     const transactions: Transaction[] = [];
     let errorCode: number = ERROR_CODES.NONE;
@@ -274,7 +266,7 @@ export class TransactionCoordinator {
       transactionVersion: clientVersion,
     };
     const live = (): boolean => table.live && !this.#closed;
-    this.markers.writeAll(marker, partitions, live).then(
+    this.#markers.writeAll(marker, partitions, live).then(
       (written) => {
         if (!written || !live() || table.entries.get(transactionalId)?.transaction !== prepared) return;
         this.#move(partition, completed(prepared, this.#services.clock.now()), () => {});
