@@ -81,8 +81,8 @@ export class Broker implements RequestHandler {
       config: () => this.#config,
       checkpoint: () => this.#checkpoint(),
     });
-    this.services = this.#services();
     this.#transactions = new TransactionCoordinator({ services: this.#coordinatorServices(), offsets: NO_OFFSETS });
+    this.services = this.#services();
     this.#dispatch = new Dispatch({
       routes: ROUTES,
       services: this.services,

@@ -16,6 +16,7 @@ import { BrokerFixture } from './fixture.ts';
 
 /** A request of each API that has something to answer. */
 function bodies(version: number, topicId: string): Readonly<Record<number, unknown>> {
+  const shop = { transactionalId: 'shop', producerId: 0, producerEpoch: 0 };
   const named = version >= 13 ? { topicId } : { name: 'orders' };
   return {
     0: { acks: 1, timeoutMs: 100, topicData: [{ ...named, partitionData: [{ index: 0, records: null }] }] },
@@ -41,6 +42,28 @@ function bodies(version: number, topicId: string): Readonly<Record<number, unkno
         ? { topics: [{ name: 'none', topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }], timeoutMs: 1 }
         : { topicNames: ['none'], timeoutMs: 1 },
     21: { topics: [{ name: 'orders', partitions: [{ partitionIndex: 0, offset: -1 }] }], timeoutMs: 1 },
+    22: { transactionalId: 'shop', transactionTimeoutMs: 1000 },
+    24:
+      version >= 4
+        ? { transactions: [{ ...shop, topics: [{ name: 'orders', partitions: [0] }] }] }
+        : {
+            v3AndBelowTransactionalId: 'shop',
+            v3AndBelowProducerId: 0,
+            v3AndBelowProducerEpoch: 0,
+            v3AndBelowTopics: [{ name: 'orders', partitions: [0] }],
+          },
+    26: { ...shop, committed: true },
+    27: {
+      markers: [
+        {
+          producerId: 0,
+          producerEpoch: 0,
+          transactionResult: true,
+          coordinatorEpoch: 0,
+          topics: [{ name: 'orders', partitionIndexes: [0] }],
+        },
+      ],
+    },
     23: { topics: [{ topic: 'orders', partitions: [{ partition: 0, leaderEpoch: 0 }] }] },
     32: { resources: [{ resourceType: 2, resourceName: 'orders', configurationKeys: null }] },
     35: { topics: null },
@@ -56,6 +79,9 @@ function bodies(version: number, topicId: string): Readonly<Record<number, unkno
       validateOnly: false,
     },
     60: { includeClusterAuthorizedOperations: true },
+    61: { topics: [{ name: 'orders', partitionIndexes: [0] }] },
+    65: { transactionalIds: ['shop'] },
+    66: { stateFilters: [], producerIdFilters: [] },
   };
 }
 
@@ -87,7 +113,9 @@ test('ApiVersions lists exactly the handlers, and Produce from 0 (KAFKA-18659)',
     const body = version === 0 ? {} : { clientSoftwareName: 'test', clientSoftwareVersion: '1.0' };
     const { errorCode, apiKeys } = await fixture.request(apiVersions, version, body);
     expect(errorCode).toBe(0);
-    expect(apiKeys.map(({ apiKey }) => apiKey)).toEqual([0, 1, 2, 3, 18, 19, 20, 21, 23, 32, 35, 37, 44, 60]);
+    expect(apiKeys.map(({ apiKey }) => apiKey)).toEqual([
+      0, 1, 2, 3, 18, 19, 20, 21, 22, 23, 24, 26, 27, 32, 35, 37, 44, 60, 61, 65, 66,
+    ]);
     expect(apiKeys[0]).toEqual({ apiKey: 0, minVersion: 0, maxVersion: 13 });
     expect(apiKeys[1]).toEqual({ apiKey: 1, minVersion: 4, maxVersion: 18 });
   }

@@ -19,6 +19,7 @@ import type { Call, Handler } from '../handler.ts';
 import { errorOfReply } from '../outcome-errors.ts';
 import type { RoutedPartition, RoutedTopic } from '../router.ts';
 import type { BrokerServices } from '../services.ts';
+import { isInternalTopic } from '../topic-names.ts';
 import { Enlistment, enlist, hasTransactionalRecords } from '../transactions/transactional-produce.ts';
 
 type Request = RequestOf<typeof produce>;
@@ -123,6 +124,7 @@ function refusal(topic: RoutedTopic | undefined, append: Append): number {
   if (acks !== ACKS_LEADER && acks !== ACKS_ALL && acks !== ACKS_NONE) return ERROR_CODES.INVALID_REQUIRED_ACKS;
   if (topic === undefined) return byId ? ERROR_CODES.UNKNOWN_TOPIC_ID : ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
   if (partition === undefined) return ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
+  if (isInternalTopic(topic.name)) return ERROR_CODES.INVALID_TOPIC_EXCEPTION;
   if (partition.state === undefined) return partition.unavailable;
   if (data.records === null || data.records.length === 0) return ERROR_CODES.INVALID_RECORD;
   const inSync = topic.record.partitions[data.index]?.inSyncReplicas.length ?? 0;
