@@ -378,7 +378,7 @@ export class Log {
   #closeInOrder(): void {
     try {
       const active = this.#active;
-      const writes = active.unflushed || active.indexesUnflushed || active.inspected;
+      const writes = active.unflushed || active.indexesUnflushed || active.inspected || active.unsealed;
       if (writes) active.seal();
       this.flushSync();
       active.flushIndexesSync();

@@ -68,6 +68,8 @@ export class Segment {
   #bytesSinceEntry = 0;
   #lastBatchPosition = -1;
   #lastBatchOffset = -1;
+  /** Batches came in since the indexes were last given entries for the end. */
+  unsealed = false;
 
   constructor(home: SegmentHome, place: { baseOffset: number; sizeBytes: number; nowMs: number }) {
     this.#home = home;
@@ -185,6 +187,7 @@ export class Segment {
     this.firstTimestamp ??= header.maxTimestamp;
     this.#lastBatchPosition = position;
     this.#lastBatchOffset = header.lastOffset;
+    this.unsealed = true;
     this.sizeBytes += header.bytes;
   }
 
@@ -342,6 +345,7 @@ export class Segment {
     }
     this.offsetIndex.spill();
     this.timeIndex.spill();
+    this.unsealed = false;
   }
 
   flushIndexesSync(): void {

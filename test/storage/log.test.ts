@@ -42,6 +42,19 @@ test('a read stays within maxBytes unless one batch is asked for, and never reac
   expect(() => log.read({ offset: 21, maxBytes: 1, minOneBatch: true, offsetEnd: 20 })).toThrow('outside of 0 to 20');
 });
 
+test('a log that was flushed before it is closed opens without a read of segment data, too', () => {
+  const { log, store } = filled(1);
+  log.close();
+  const second = openLog(store, { cleanShutdown: true, recoveryPoint: 2 });
+  append(second);
+  second.flushSync();
+  second.close();
+  const reads: string[] = [];
+  store.onRead = (path) => reads.push(path);
+  expect(openLog(store, { cleanShutdown: true, recoveryPoint: 3 }).logEndOffset).toBe(3);
+  expect(reads.filter((path) => path.endsWith('.log'))).toEqual([]);
+});
+
 test('a cleanly closed log opens without a read of segment data and goes on', () => {
   const { log, store } = filled(60, new MemoryStore(), SMALL_SEGMENTS);
   log.close();
