@@ -16,6 +16,8 @@ const NO_TRANSACTIONS: readonly AbortedTransaction[] = [];
 export class PartitionProducers {
   readonly #log: Log;
   #states: ProducerStates;
+  /** The snapshot that is known to be sound and on stable storage, or -1. */
+  #snapshotOffset: number;
   /** The newest segment whose beginning has a snapshot, or had none to get. */
   #activeBaseOffset: number;
   #nextExpirationMs: number;
@@ -25,7 +27,9 @@ export class PartitionProducers {
   /** Recovers the state of an open log. Throws LogFault ERR_STORAGE and ERR_CORRUPT_LOG. */
   constructor(log: Log, times: { readonly nowMs: number; readonly expirationMs: number }) {
     this.#log = log;
-    this.#states = recoverProducers({ log, indexFrom: log.producers.inspectedFrom, ...times });
+    const recovered = recoverProducers({ log, indexFrom: log.producers.inspectedFrom, ...times });
+    this.#states = recovered.states;
+    this.#snapshotOffset = recovered.snapshotOffset;
     this.#activeBaseOffset = log.producers.activeBaseOffset;
     this.#nextExpirationMs = times.nowMs + Math.min(EXPIRATION_CHECK_MS, times.expirationMs);
   }
@@ -94,7 +98,9 @@ export class PartitionProducers {
   /** The log was cut: what it says of its producers is read again. */
   reload(times: { readonly nowMs: number; readonly expirationMs: number }): void {
     const log = this.#log;
-    this.#states = recoverProducers({ log, indexFrom: log.logEndOffset, ...times });
+    const recovered = recoverProducers({ log, indexFrom: log.logEndOffset, ...times });
+    this.#states = recovered.states;
+    this.#snapshotOffset = recovered.snapshotOffset;
     this.#activeBaseOffset = log.producers.activeBaseOffset;
   }
 
@@ -102,7 +108,7 @@ export class PartitionProducers {
   close(): void {
     const { logEndOffset, sizeBytes, fault } = this.#log;
     const nothingToTell = sizeBytes === 0 && this.#states.size === 0;
-    if (fault !== undefined || nothingToTell || this.#log.producers.hasSnapshot(logEndOffset)) return;
+    if (fault !== undefined || nothingToTell || this.#snapshotOffset === logEndOffset) return;
     this.#writeSnapshot(logEndOffset, true);
   }
 

@@ -15,8 +15,14 @@ export interface RecoverOptions {
   readonly expirationMs: number;
 }
 
+export interface RecoveredProducers {
+  readonly states: ProducerStates;
+  /** Offset of the snapshot that was used, or -1. */
+  readonly snapshotOffset: number;
+}
+
 /** Throws LogFault ERR_STORAGE, and ERR_CORRUPT_LOG for damage that was not known. */
-export function recoverProducers(options: RecoverOptions): ProducerStates {
+export function recoverProducers(options: RecoverOptions): RecoveredProducers {
   const { log, indexFrom, nowMs, expirationMs } = options;
   const { producers: files } = log;
   const snapshot = files.newestSnapshot(indexFrom);
@@ -28,7 +34,7 @@ export function recoverProducers(options: RecoverOptions): ProducerStates {
   }
   states.lastStableOffset(log.logEndOffset);
   states.expire(nowMs, expirationMs);
-  return states;
+  return { states, snapshotOffset: snapshot?.offset ?? -1 };
 }
 
 function take({ log, indexFrom, nowMs }: RecoverOptions, states: ProducerStates, batch: ReplayedBatch): void {

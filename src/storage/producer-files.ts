@@ -58,11 +58,6 @@ export class ProducerFiles {
     return this.#log.segments();
   }
 
-  /** Whether there is a snapshot of exactly this offset; it may be broken. */
-  hasSnapshot(offset: number): boolean {
-    return this.#snapshots.offsets.includes(offset);
-  }
-
   /** The newest sound snapshot at or below `offsetMax`. Broken ones on the way are removed. */
   newestSnapshot(offsetMax: number): ProducerSnapshot | undefined {
     for (const offset of this.#snapshots.offsets.toReversed()) {
@@ -116,7 +111,10 @@ export class ProducerFiles {
   /** Drops every entry whose marker stands at `offset` or behind it. */
   truncateAborted(offset: number): void {
     for (const segment of this.#segments()) {
-      if (this.#home.endOffsetOf(segment) > offset) segment.transactionIndex.truncateTo(offset);
+      if (this.#home.endOffsetOf(segment) <= offset) continue;
+      // A damaged index may name offsets that are not its segment's: what is to be made anew begins empty.
+      if (segment.baseOffset >= offset) segment.transactionIndex.reset();
+      else segment.transactionIndex.truncateTo(offset);
     }
   }
 

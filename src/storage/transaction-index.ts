@@ -61,13 +61,22 @@ export class TransactionIndex {
     this.unflushed = true;
   }
 
+  /** Drops every entry. */
+  reset(): void {
+    if (this.#store.exists(this.path)) this.#truncateEntries(0);
+    this.#checked = true;
+  }
+
   /** Drops the entries whose marker stands at `offset` or beyond, and what is not a whole entry. */
   truncateTo(offset: number): void {
     if (!this.#store.exists(this.path)) return;
-    const kept = this.#firstWithMarkerFrom(offset);
-    if (kept * ENTRY_BYTES === this.#open().size()) return;
-    this.#open().truncate(kept * ENTRY_BYTES);
-    this.#count = kept;
+    this.#truncateEntries(this.#firstWithMarkerFrom(offset));
+  }
+
+  #truncateEntries(count: number): void {
+    this.#count = count;
+    if (count * ENTRY_BYTES === this.#open().size()) return;
+    this.#open().truncate(count * ENTRY_BYTES);
     this.unflushed = true;
   }
 
