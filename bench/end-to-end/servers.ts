@@ -26,6 +26,8 @@ export async function startBrokerUnderTest(args: readonly string[] = []): Promis
     directory,
     '--http',
     '127.0.0.1:0',
+    '--kafka',
+    '127.0.0.1:0',
     '--log-level',
     'warn',
     ...args,

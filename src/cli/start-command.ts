@@ -12,6 +12,9 @@ import type { LogLevel } from './start-log.ts';
 /** In the working directory, like a build tool's: each project has its own, and removing it removes everything. */
 const DATA_DIRECTORY_DEFAULT = '.millrace';
 const HTTP_DEFAULT: HostPort = { host: '127.0.0.1', port: 8092 };
+const KAFKA_DEFAULT: HostPort = { host: '127.0.0.1', port: 9092 };
+/** In place of an address: no Kafka listener. */
+const OFF = 'off';
 const WORKERS_MAX = 64;
 /** More slots than this are for machines that somebody tunes: each has its own slabs. */
 const WORKERS_DEFAULT_MAX = 4;
@@ -21,16 +24,19 @@ const EXAMPLES = `
 Examples:
   $ millrace start
   $ millrace start --data-dir /var/lib/millrace --http 0.0.0.0:8092
+  $ millrace start --kafka 0.0.0.0:9092 --set advertised.listeners=PLAINTEXT://broker.example:9092
+  $ millrace start --kafka off
   $ millrace start --set num.partitions=3 --set log.retention.hours=24
   $ millrace start --config server.properties --allow-origin https://app.example
 
 The data directory is created where it is missing. --set goes over --config; both take Kafka's names, and one that is
 not supported is refused. On a terminal it greets you; otherwise it logs JSON lines, one of which says
-{"msg":"ready","http":"HOST:PORT"} when it serves. SIGTERM or SIGINT ends it in order, a second one at once.`;
+{"msg":"ready","http":"HOST:PORT","kafka":"HOST:PORT"} when it serves. SIGTERM or SIGINT ends it in order, a second one at once.`;
 
 interface StartOptions {
   readonly dataDir: string;
   readonly http: HostPort;
+  readonly kafka?: readonly (HostPort | typeof OFF)[];
   readonly workers: number;
   readonly config?: string;
   readonly set: Readonly<Record<string, string>>;
@@ -46,6 +52,11 @@ export function startCommand(): Command {
       new Option('--http <host:port>', 'address of WebSocket and HTTP; port 0 picks a free one')
         .argParser(parseHostPort)
         .default(HTTP_DEFAULT, '127.0.0.1:8092'),
+    )
+    .option(
+      '--kafka <host:port>',
+      `address of the Kafka protocol on TCP, or ${OFF}; repeatable; port 0 picks a free one (default: 127.0.0.1:9092)`,
+      collectKafka,
     )
     .option('--workers <count>', 'threads that own partitions', wholeNumber(1), workersDefault())
     .option('--config <file>', "Kafka's server.properties: KEY=VALUE lines")
@@ -74,18 +85,38 @@ async function start(options: StartOptions): Promise<void> {
   const log = await startLog(options.logLevel);
   const ended = endedBySignal(log.logger);
   const dataDirectory = resolve(options.dataDir);
+  const config = await configOf(options);
   const broker = await startBroker({
     dataDirectory,
     http: options.http,
+    kafka: kafkaOf(options, config),
     workers: options.workers,
-    config: await configOf(options),
+    config,
     allowOrigins: options.allowOrigin,
     logger: log.logger,
   });
-  log.ready({ http: broker.httpAddress, dataDirectory, pid: process.pid });
+  const kafka = broker.kafkaAddress === '' ? {} : { kafka: broker.kafkaAddress };
+  log.ready({ http: broker.httpAddress, ...kafka, dataDirectory, pid: process.pid });
   await ended;
   await broker.close();
   log.ended();
+}
+
+function collectKafka(
+  text: string,
+  before: readonly (HostPort | typeof OFF)[] | undefined,
+): readonly (HostPort | typeof OFF)[] {
+  return [...(before ?? []), text === OFF ? OFF : parseHostPort(text)];
+}
+
+/** The addresses given, else those of the config `listeners` (undefined), else the default. */
+function kafkaOf({ kafka }: StartOptions, config: Readonly<Record<string, string>>): readonly HostPort[] | undefined {
+  if (kafka === undefined) return (config.listeners ?? '') === '' ? [KAFKA_DEFAULT] : undefined;
+  const addresses = kafka.filter((address) => address !== OFF);
+  if (addresses.length > 0 && addresses.length < kafka.length) {
+    throw new LogFault('ERR_USAGE', `--kafka takes addresses or ${OFF}, not both`);
+  }
+  return addresses;
 }
 
 async function configOf({ config, set }: StartOptions): Promise<Record<string, string>> {

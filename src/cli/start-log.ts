@@ -8,6 +8,8 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export interface Ready {
   /** `HOST:PORT` of WebSocket and HTTP. */
   readonly http: string;
+  /** `HOST:PORT` of each Kafka listener, apart by commas; absent where there is none. */
+  readonly kafka?: string;
   readonly dataDirectory: string;
   readonly pid: number;
 }
@@ -58,11 +60,12 @@ function terminalLog(level: LogLevel): StartLog {
   };
 }
 
-function greeting({ http, dataDirectory }: Ready): string {
+function greeting({ http, kafka, dataDirectory }: Ready): string {
   const server = http === '127.0.0.1:8092' ? '' : ` --server ws://${http}`;
   return `
 Millrace is ready.
 
+  Kafka       ${kafka ?? 'off'}
   WebSocket   ws://${http}
   Health      http://${http}/healthz
   Metrics     http://${http}/metrics

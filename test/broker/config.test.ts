@@ -31,6 +31,9 @@ test('nothing set gives Kafka’s defaults', () => {
     flushesForAcksAll: true,
     fetchMaxBytes: 57_671_680,
     fetchSessionsMax: 1000,
+    listeners: undefined,
+    advertisedListeners: [],
+    listenerProtocolMap: 'PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
     socketRequestMaxBytes: 104_857_600,
     queuedRequestMaxBytes: 268_435_456,
     maxConnections: 20_000,
@@ -118,7 +121,6 @@ test.each([
   ['log.preallocate', 'true', 'no such setting'],
   ['remote.log.storage.system.enable', 'true', 'remote log storage'],
   ['default.replication.factor', '3', 'replicate'],
-  ['listeners', 'PLAINTEXT://:9092', 'command line'],
   ['offsets.topic.num.partitions', '10', 'groups'],
 ])('%s=%s is refused with a reason', (name, value, reason) => {
   const fault = faultOf(Object.fromEntries([[name, value]]));

@@ -67,7 +67,7 @@ test('the first steps from Node', async () => {
 test('the embedded broker', async () => {
   const embedded = temporaryDirectory('embedded');
   const text = block('js', 'startBroker').replace('/tmp/millrace-embedded', embedded.path);
-  expect(await runScript('embedded.mjs', text)).toMatch(/^127\.0\.0\.1:\d+$/m);
+  expect(await runScript('embedded.mjs', text)).toMatch(/^127\.0\.0\.1:\d+ 127\.0\.0\.1:\d+$/m);
   embedded.remove();
 });
 

@@ -10,6 +10,8 @@ import { ROOT } from '../house/source-files.ts';
 
 export const CLI = join(ROOT, 'dist/src/cli/main.js');
 
+const FREE_PORTS = ['--http', '127.0.0.1:0', '--kafka', '127.0.0.1:0'];
+
 /** A directory of its own for one test, and its removal. */
 export function temporaryDirectory(label: string): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), `millrace-${label}-`));
@@ -50,7 +52,7 @@ export class BrokerProcess {
     const startedAt = performance.now();
     const child = spawn(
       process.execPath,
-      [CLI, 'start', '--data-dir', options.dataDirectory, '--http', '127.0.0.1:0', ...(options.arguments ?? [])],
+      [CLI, 'start', '--data-dir', options.dataDirectory, ...FREE_PORTS, ...(options.arguments ?? [])],
       { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.environment } },
     );
     const exited: Promise<Exit> = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
@@ -76,6 +78,11 @@ export class BrokerProcess {
 
   get address(): string {
     return String(this.ready.http);
+  }
+
+  /** `HOST:PORT` of the Kafka listener, for `bootstrap.servers`. */
+  get kafka(): string {
+    return String(this.ready.kafka);
   }
 
   /** For `--server` and clients. */

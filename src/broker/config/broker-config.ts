@@ -5,6 +5,7 @@ import { LogFault } from '../../core/fault.ts';
 import type { LogConfig } from '../../storage/log-config.ts';
 import { BROKER_CONFIGS, brokerSynonyms, NODE_ID } from './broker-configs.ts';
 import { type ConfigTable, normalize, objection, quote, toNumber } from './definition.ts';
+import { type ListenerSetting, parseAdvertisedListeners, parseListeners } from './listeners.ts';
 import { scaled, TOPIC_CONFIGS, topicSynonyms } from './topic-configs.ts';
 import { type TransactionSettings, transactionSettings } from './transaction-configs.ts';
 
@@ -45,6 +46,10 @@ export interface BrokerSettings {
   readonly flushesForAcksAll: boolean;
   readonly fetchMaxBytes: number;
   readonly fetchSessionsMax: number;
+  /** Undefined where `listeners` is not set. */
+  readonly listeners: readonly ListenerSetting[] | undefined;
+  readonly advertisedListeners: readonly ListenerSetting[];
+  readonly listenerProtocolMap: string;
   readonly socketRequestMaxBytes: number;
   readonly queuedRequestMaxBytes: number;
   readonly maxConnections: number;
@@ -142,6 +147,8 @@ function sameUnit(name: string, other: string): boolean {
 function settingsOf(config: BrokerConfig): BrokerSettings {
   const number = (name: string): number => toNumber(config.resolve(name).value ?? '0');
   const flag = (name: string): boolean => config.resolve(name).value === 'true';
+  const text = (name: string): string => config.resolve(name).value ?? '';
+  const listeners = text('listeners');
   return {
     nodeId: number('node.id'),
     numPartitions: number('num.partitions'),
@@ -151,6 +158,9 @@ function settingsOf(config: BrokerConfig): BrokerSettings {
     flushesForAcksAll: flag('millrace.acks.all.flush'),
     fetchMaxBytes: number('fetch.max.bytes'),
     fetchSessionsMax: number('max.incremental.fetch.session.cache.slots'),
+    listeners: listeners === '' ? undefined : parseListeners('listeners', listeners),
+    advertisedListeners: parseAdvertisedListeners(text('advertised.listeners')),
+    listenerProtocolMap: text('listener.security.protocol.map'),
     socketRequestMaxBytes: number('socket.request.max.bytes'),
     queuedRequestMaxBytes: number('queued.max.request.bytes'),
     maxConnections: number('max.connections'),

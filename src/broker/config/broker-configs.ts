@@ -10,6 +10,7 @@ import {
   REQUEST_BYTES_MAX,
 } from '../../core/limits.ts';
 import { ConfigTable, define, LONG_MAX_TEXT } from './definition.ts';
+import { PROTOCOL_MAP_DEFAULT } from './listeners.ts';
 import { TRANSACTION_BROKER_CONFIGS } from './transaction-configs.ts';
 import { UNSUPPORTED_BROKER_CONFIGS } from './unsupported-broker-configs.ts';
 
@@ -262,6 +263,26 @@ export const BROKER_CONFIGS = new ConfigTable([
   ),
 
   // Requests and connections.
+  define({
+    name: 'listeners',
+    type: 'string',
+    defaultValue: null,
+    documentation:
+      'Where the Kafka protocol is served on TCP, as `PLAINTEXT://HOST:PORT`; the option `--kafka` goes over it.',
+  }),
+  define({
+    name: 'advertised.listeners',
+    type: 'string',
+    defaultValue: null,
+    documentation:
+      'What clients are told to connect to, by listener. Where it is not set, the address by which each client came.',
+  }),
+  define({
+    name: 'listener.security.protocol.map',
+    type: 'string',
+    defaultValue: PROTOCOL_MAP_DEFAULT,
+    documentation: 'The protocol of each listener name. PLAINTEXT alone is served.',
+  }),
   define(
     {
       name: 'fetch.max.bytes',
@@ -294,7 +315,7 @@ export const BROKER_CONFIGS = new ConfigTable([
       name: 'queued.max.request.bytes',
       type: 'long',
       defaultValue: String(QUEUED_REQUEST_BYTES_MAX),
-      documentation: 'Request bytes that a listener holds at the same time, of all its connections.',
+      documentation: 'Request bytes that are held at the same time, of all connections together.',
     },
     { min: 1 },
   ),
@@ -303,7 +324,7 @@ export const BROKER_CONFIGS = new ConfigTable([
       name: 'max.connections',
       type: 'int',
       defaultValue: String(CONNECTIONS_MAX),
-      documentation: 'Connections that a listener keeps at the same time.',
+      documentation: 'Connections that are kept at the same time, of all listeners together.',
     },
     { min: 0 },
   ),

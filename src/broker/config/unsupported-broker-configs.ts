@@ -131,8 +131,6 @@ const ROWS: readonly Row[] = [
   [BY_FLAGS, 'num.recovery.threads.per.data.dir', 'int', '2', 'Threads that recover a data directory.', { min: 1 }],
   [UNTUNED, 'socket.send.buffer.bytes', 'int', '102400', 'Send buffer of a socket.'],
   [UNTUNED, 'socket.receive.buffer.bytes', 'int', '102400', 'Receive buffer of a socket.'],
-  [BY_FLAGS, 'listeners', 'string', null, 'Where the broker listens.'],
-  [BY_FLAGS, 'advertised.listeners', 'string', null, 'What clients are told to connect to.'],
   [BY_FLAGS, 'log.dirs', 'string', null, 'Data directories.'],
   [BY_FLAGS, 'log.dir', 'string', null, 'Data directory.'],
   [UNTUNED, 'process.roles', 'string', null, 'Broker, controller or both.'],

@@ -14,8 +14,10 @@ import { SlotExecutor } from '../../partition/slot-executor.ts';
 import { Kernels } from '../../wasm/kernels.ts';
 import { createRecordBatchCodec } from '../../wasm/record-batch-codec.ts';
 import { systemClock, systemRandom } from './clock.ts';
+import { ConnectionSet } from './connection-set.ts';
 import { type OpenDataDirectory, openDataDirectory } from './data-directory.ts';
 import { type HttpListener, listenHttp } from './http-listener.ts';
+import { KafkaListeners, named } from './kafka-listeners.ts';
 import type { BrokerMetrics } from './metrics.ts';
 import { RequestTally } from './metrics-tally.ts';
 import { startPiscinaThread } from './piscina-thread.ts';
@@ -25,6 +27,11 @@ export interface StartBrokerOptions {
   /** Absolute path; created where it is missing. */
   readonly dataDirectory: string;
   readonly http: { readonly host: string; readonly port: number };
+  /**
+   * Where the Kafka protocol is served on TCP; port 0 picks a free one. Absent, as the config `listeners` says, which
+   * is nowhere where it is not set.
+   */
+  readonly kafka?: readonly { readonly host: string; readonly port: number }[] | undefined;
   /** Threads that own partitions. */
   readonly workers: number;
   /** Broker configuration under Kafka's names, as written. */
@@ -39,6 +46,8 @@ export interface StartBrokerOptions {
 export interface RunningBroker {
   /** `HOST:PORT` of WebSocket and HTTP. */
   readonly httpAddress: string;
+  /** `HOST:PORT` of each Kafka listener, apart by commas as `bootstrap.servers` takes them; empty where there is none. */
+  readonly kafkaAddress: string;
   /** Stops accepting, answers what is under way, closes every partition in order. Resolves when nothing is left open. */
   close(): Promise<void>;
 }
@@ -75,7 +84,9 @@ class NodeBroker implements RunningBroker {
   #executor: SlotExecutor | undefined;
   #broker: Broker | undefined;
   #gateway: JsonGateway | undefined;
+  #connections: ConnectionSet | undefined;
   #listener: HttpListener | undefined;
+  #kafka: KafkaListeners | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: StartBrokerOptions, config: BrokerConfig) {
@@ -87,6 +98,10 @@ class NodeBroker implements RunningBroker {
     return this.#listener?.authority ?? '';
   }
 
+  get kafkaAddress(): string {
+    return this.#kafka?.addresses.join(',') ?? '';
+  }
+
   async start(): Promise<void> {
     const { dataDirectory, logger } = this.#options;
     const { nodeId } = this.#config.settings;
@@ -94,7 +109,10 @@ class NodeBroker implements RunningBroker {
     // Threads start up while this one goes on.
     const executor = this.#startExecutor();
     this.#executor = executor;
-    this.#listener = await this.#listen();
+    const handler = this.#handler();
+    const connections = this.#openConnections();
+    this.#listener = await this.#listen(handler, connections);
+    this.#kafka = await this.#listenKafka(handler, connections);
     const metadata = LocalMetadataStore.open({
       store: this.#directory.store,
       clusterId: this.#directory.clusterId,
@@ -111,9 +129,11 @@ class NodeBroker implements RunningBroker {
       logger,
       recordBatches: createRecordBatchCodec(Kernels.create(loadWasmModule('plain'))),
       observer: this.#tally,
-      advertised: (connection) => ({ host: connection.localHost, port: connection.localPort }),
+      advertised: (connection) =>
+        this.#kafka?.advertised(connection.listener) ?? { host: connection.localHost, port: connection.localPort },
     });
     this.#broker = broker;
+    this.#kafka.serve();
   }
 
   close(): Promise<void> {
@@ -123,7 +143,7 @@ class NodeBroker implements RunningBroker {
 
   async #close(): Promise<void> {
     const broker = this.#broker;
-    await this.#listener?.close();
+    await Promise.all([this.#listener?.close(), this.#kafka?.close()]);
     this.#gateway?.close();
     await broker?.close();
     await this.#executor?.close();
@@ -141,10 +161,36 @@ class NodeBroker implements RunningBroker {
     });
   }
 
-  #listen(): Promise<HttpListener> {
+  /** Shared by the listeners, so that their bounds are the broker's. */
+  #openConnections(): ConnectionSet {
+    const { settings } = this.#config;
+    const connections = new ConnectionSet({
+      logger: this.#options.logger,
+      connectionsMax: settings.maxConnections,
+      idleMsMax: settings.connectionsMaxIdleMs,
+      queuedRequestBytesMax: settings.queuedRequestMaxBytes,
+    });
+    this.#connections = connections;
+    return connections;
+  }
+
+  #listenKafka(handler: RequestHandler, connections: ConnectionSet): Promise<KafkaListeners> {
+    const { kafka, logger } = this.#options;
+    const { settings } = this.#config;
+    return KafkaListeners.open({
+      listeners: kafka?.map(named) ?? settings.listeners ?? [],
+      advertised: settings.advertisedListeners,
+      protocolMap: settings.listenerProtocolMap,
+      handler,
+      connections,
+      logger,
+      requestBytesMax: settings.socketRequestMaxBytes,
+    });
+  }
+
+  #listen(handler: RequestHandler, connections: ConnectionSet): Promise<HttpListener> {
     const { http, logger, allowOrigins } = this.#options;
     const { settings } = this.#config;
-    const handler = this.#handler();
     const gateway = new JsonGateway({
       handler,
       wasm: loadWasmModule('plain'),
@@ -164,10 +210,9 @@ class NodeBroker implements RunningBroker {
       },
       logger,
       allowOrigins,
+      connections,
       connectionsMax: settings.maxConnections,
-      idleMsMax: settings.connectionsMaxIdleMs,
       requestBytesMax: settings.socketRequestMaxBytes,
-      queuedRequestBytesMax: settings.queuedRequestMaxBytes,
     });
   }
 
@@ -195,11 +240,10 @@ class NodeBroker implements RunningBroker {
       partitions: () => this.#broker?.partitions() ?? [],
       queueLengths: () => this.#executor?.queueLengths() ?? [],
       connections: () => {
-        const webSockets = this.#listener?.webSockets;
         return {
-          open: webSockets?.connectionCount ?? 0,
-          accepted: webSockets?.acceptedCount ?? 0,
-          requestBytesHeld: webSockets?.requestBytesHeld ?? 0,
+          open: this.#connections?.size ?? 0,
+          accepted: this.#connections?.acceptedCount ?? 0,
+          requestBytesHeld: this.#connections?.memory.used ?? 0,
         };
       },
     });

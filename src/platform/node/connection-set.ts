@@ -47,10 +47,11 @@ function boundOr(value: number, unbounded: number): number {
 
 export class ConnectionSet {
   readonly memory: RequestMemory;
+  /** max.connections */
+  readonly connectionsMax: number;
   /** Bounds of each connection. */
   readonly limits: ConnectionLimits;
   readonly #logger: Logger;
-  readonly #connectionsMax: number;
   readonly #open = new Map<number, OpenConnection>();
   readonly #timer: NodeJS.Timeout;
   #lastId = 0;
@@ -59,7 +60,7 @@ export class ConnectionSet {
 
   constructor(options: ConnectionSetOptions) {
     this.#logger = options.logger;
-    this.#connectionsMax = options.connectionsMax;
+    this.connectionsMax = options.connectionsMax;
     this.memory = new RequestMemory(boundOr(options.queuedRequestBytesMax, QUEUED_REQUEST_BYTES_MAX));
     this.limits = {
       requestsInFlightMax: REQUESTS_IN_FLIGHT_MAX,
@@ -88,7 +89,7 @@ export class ConnectionSet {
 
   /** max.connections is reached: no other may be opened. */
   get isFull(): boolean {
-    return this.#open.size >= this.#connectionsMax;
+    return this.#open.size >= this.connectionsMax;
   }
 
   /** An id for a connection that is about to be added. */

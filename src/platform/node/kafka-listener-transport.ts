@@ -1,0 +1,172 @@
+// One TCP socket of the Kafka listener as a FrameTransport: Kafka's framing in both directions, over FrameSplitter and
+// FrameWriter. There is no closing handshake: an orderly close writes what was sent, then ends the stream.
+
+import type { Socket } from 'node:net';
+import { FRAGMENT_BYTES_MAX } from '../../core/limits.ts';
+import { FrameProgress } from '../../net/frame-progress.ts';
+import type { FrameSink } from '../../net/frame-transport.ts';
+import { FrameSplitter, LENGTH_BYTES, writeLength } from '../../net/kafka-tcp.ts';
+import type { RequestMemory } from '../../net/request-memory.ts';
+import type { WatchedTransport } from './connection-set.ts';
+import { FrameWriter, fragmentsOf, type Staging } from './frame-writer.ts';
+
+/** How long a peer may take to follow once everything has been written and the stream was ended. */
+const LINGER_MS_MAX = 1000;
+/** How long writing what was sent may take before. */
+const CLOSE_MS_MAX = 5000;
+
+export interface KafkaTransportParts {
+  readonly socket: Socket;
+  readonly staging: Staging;
+  readonly memory: RequestMemory;
+  /** socket.request.max.bytes */
+  readonly requestBytesMax: number;
+}
+
+export class KafkaTransport implements WatchedTransport {
+  readonly #socket: Socket;
+  readonly #writer: FrameWriter;
+  readonly #memory: RequestMemory;
+  readonly #splitter: FrameSplitter;
+  readonly #progress = new FrameProgress();
+  #sink: FrameSink | undefined;
+  #refuse: ((reason: string) => void) | undefined;
+  /** Bytes of the frame under way that the request memory has in its account. */
+  #partialBytes = 0;
+  #isPaused = false;
+  #isClosing = false;
+  #force: NodeJS.Timeout | undefined;
+
+  constructor(parts: KafkaTransportParts) {
+    this.#socket = parts.socket;
+    this.#memory = parts.memory;
+    this.#writer = new FrameWriter({
+      socket: parts.socket,
+      staging: parts.staging,
+      onWritten: () => this.#sink?.onDrain(),
+      onFinished: () => this.#endStream(),
+    });
+    this.#splitter = new FrameSplitter({
+      bytesMax: parts.requestBytesMax,
+      onFrame: (frame) => this.#onFrame(frame),
+      onObjection: (reason) => this.#refuse?.(reason),
+      allocate: Buffer.allocUnsafe,
+    });
+  }
+
+  get bufferedBytes(): number {
+    return this.#writer.bufferedBytes;
+  }
+
+  get sentBytes(): number {
+    return this.#writer.sentBytes;
+  }
+
+  get partialBytes(): number {
+    return this.#partialBytes;
+  }
+
+  /** Binds the receiving side; frames flow from now on. `refuse` is told of bytes that cannot be frames. */
+  attach(sink: FrameSink, refuse: (reason: string) => void): void {
+    this.#sink = sink;
+    this.#refuse = refuse;
+    this.#socket.on('data', (chunk: Uint8Array) => this.#onChunk(chunk));
+    this.#socket.on('end', () => this.#onEnd());
+    this.#socket.on('close', () => this.#onClosed());
+    this.#socket.resume();
+  }
+
+  send(chunks: readonly Uint8Array[], byteLength: number): void {
+    if (this.#isClosing) return;
+    if (byteLength + LENGTH_BYTES <= FRAGMENT_BYTES_MAX) {
+      const { block, position } = this.#writer.enqueue(LENGTH_BYTES, chunks, byteLength);
+      writeLength(block, position, byteLength);
+      return;
+    }
+    const { block, position } = this.#writer.enqueue(LENGTH_BYTES, [], 0);
+    writeLength(block, position, byteLength);
+    for (const fragment of fragmentsOf(chunks, byteLength)) this.#writer.enqueue(0, fragment.chunks, fragment.bytes);
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#progress.reset();
+    this.#socket.resume();
+  }
+
+  /** Kafka has no closing code: the reason is for the log of whoever calls. */
+  close(_code: number, _reason: string): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#stopReading();
+    this.#force = setTimeout(() => this.#socket.destroy(), CLOSE_MS_MAX).unref();
+    this.#writer.finish();
+  }
+
+  terminate(): void {
+    this.#isClosing = true;
+    this.#stopReading();
+    this.#socket.destroy();
+  }
+
+  tick(nowMs: number): string | undefined {
+    if (this.#isPaused || this.#isClosing) return undefined;
+    return this.#progress.isTooSlow(nowMs, this.#partialBytes) ? 'a frame arrives too slowly' : undefined;
+  }
+
+  #onChunk(chunk: Uint8Array): void {
+    if (this.#isClosing) return;
+    this.#splitter.push(chunk);
+    const grown = this.#splitter.partialBytes - this.#partialBytes;
+    this.#partialBytes += grown;
+    if (grown > 0) this.#memory.take(grown);
+    else if (grown < 0) this.#memory.release(-grown);
+  }
+
+  #onFrame(frame: Uint8Array): void {
+    this.#progress.reset();
+    // The frame is the sink's to account for from here on.
+    this.#forgetPartial();
+    this.#sink?.onFrame(frame);
+  }
+
+  #forgetPartial(): void {
+    const bytes = this.#partialBytes;
+    this.#partialBytes = 0;
+    if (bytes > 0) this.#memory.release(bytes);
+  }
+
+  /** What still arrives is read and forgotten, so that the end of the stream is seen. */
+  #stopReading(): void {
+    this.#splitter.end();
+    this.#forgetPartial();
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  #endStream(): void {
+    this.#socket.end();
+    clearTimeout(this.#force);
+    this.#force = setTimeout(() => this.#socket.destroy(), LINGER_MS_MAX).unref();
+  }
+
+  /** The peer takes no answer any more: what was written leaves, and the socket ends by itself. */
+  #onEnd(): void {
+    this.#isClosing = true;
+    this.#stopReading();
+  }
+
+  #onClosed(): void {
+    clearTimeout(this.#force);
+    this.#isClosing = true;
+    this.#splitter.end();
+    this.#forgetPartial();
+    this.#writer.discard();
+    this.#sink?.onClose();
+  }
+}
