@@ -15,13 +15,18 @@ export interface MemoryHolder {
 
 export class RequestMemory {
   readonly #limit: number;
+  readonly #onTaken: ((bytes: number) => void) | undefined;
   #used = 0;
   readonly #holders = new Set<MemoryHolder>();
   readonly #waiting = new Set<MemoryHolder>();
 
-  /** @param limit bytes from which on reading pauses (Kafka's queued.max.request.bytes) */
-  constructor(limit: number) {
+  /**
+   * @param limit bytes from which on reading pauses (Kafka's queued.max.request.bytes)
+   * @param onTaken hears of all bytes that are taken, for whoever paces garbage collection by them
+   */
+  constructor(limit: number, onTaken?: (bytes: number) => void) {
     this.#limit = limit;
+    this.#onTaken = onTaken;
   }
 
   get used(): number {
@@ -44,6 +49,7 @@ export class RequestMemory {
 
   take(bytes: number): void {
     this.#used += bytes;
+    this.#onTaken?.(bytes);
     if (this.isFull) this.#relieve();
   }
 

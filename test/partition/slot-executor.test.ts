@@ -97,6 +97,16 @@ test('the group in flight and the group being filled never share a slab', async 
   for (let index = 1; index < slabs.length; index++) expect(slabs[index]).not.toBe(slabs[index - 1]);
 });
 
+test('records lie in the slab at the same address within a word as in their frame, where they are copied fastest', async () => {
+  const { executor, thread } = rig();
+  await executor.open(openCommand(0));
+  const frame = bytes(64);
+  for (const start of [1, 5, 8, 15]) void executor.append(0, frame.subarray(start, start + 20), false);
+  const group = await thread().arrived();
+  const positions = group.commands.map((command) => (command.kind === 'append' ? command.position % 8 : -1));
+  expect(positions).toEqual([1, 5, 0, 7]);
+});
+
 test('a full slab holds writers back until there is room again, and keeps their order', async () => {
   const { executor, thread } = rig({ slabBytes: 64 });
   await executor.open(openCommand(0));

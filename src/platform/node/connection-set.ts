@@ -13,6 +13,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { ConnectionLimits } from '../../net/connection.ts';
 import { CLOSE_CODES, type FrameSink, type FrameTransport } from '../../net/frame-transport.ts';
 import { RequestMemory } from '../../net/request-memory.ts';
+import { YoungCollector } from './young-collector.ts';
 
 export interface ConnectionSetOptions {
   readonly logger: Logger;
@@ -61,7 +62,9 @@ export class ConnectionSet {
   constructor(options: ConnectionSetOptions) {
     this.#logger = options.logger;
     this.connectionsMax = options.connectionsMax;
-    this.memory = new RequestMemory(boundOr(options.queuedRequestBytesMax, QUEUED_REQUEST_BYTES_MAX));
+    const collector = new YoungCollector();
+    const limit = boundOr(options.queuedRequestBytesMax, QUEUED_REQUEST_BYTES_MAX);
+    this.memory = new RequestMemory(limit, (bytes) => collector.took(bytes));
     this.limits = {
       requestsInFlightMax: REQUESTS_IN_FLIGHT_MAX,
       requestBytesInFlightMax: REQUEST_BYTES_IN_FLIGHT_MAX,
