@@ -4,6 +4,7 @@
 import { LogFault } from '../core/fault.ts';
 import { batchBytesAt, lastOffsetAt, viewOf } from '../storage/batch-header.ts';
 import type { Log } from '../storage/log.ts';
+import type { ProducerFiles } from '../storage/producer-files.ts';
 import type { Refusal } from './batch-check.ts';
 import type { AbortedTransaction, ActiveProducer, AppendOrigin } from './commands.ts';
 import { recoverProducers } from './producer-recovery.ts';
@@ -15,6 +16,7 @@ const NO_TRANSACTIONS: readonly AbortedTransaction[] = [];
 
 export class PartitionProducers {
   readonly #log: Log;
+  readonly #files: ProducerFiles;
   #states: ProducerStates;
   /** The snapshot that is known to be sound and on stable storage, or -1. */
   #snapshotOffset: number;
@@ -27,6 +29,7 @@ export class PartitionProducers {
   /** Recovers the state of an open log. Throws LogFault ERR_STORAGE and ERR_CORRUPT_LOG. */
   constructor(log: Log, times: { readonly nowMs: number; readonly expirationMs: number }) {
     this.#log = log;
+    this.#files = log.producers;
     const recovered = recoverProducers({ log, indexFrom: log.producers.inspectedFrom, ...times });
     this.#states = recovered.states;
     this.#snapshotOffset = recovered.snapshotOffset;
@@ -51,7 +54,7 @@ export class PartitionProducers {
     const ended = this.#states.noteMarker(marker, standing);
     if (ended === undefined || ended.commit) return;
     try {
-      this.#log.producers.appendAborted(ended);
+      this.#files.appendAborted(ended);
     } catch (error) {
       this.#unindexedFrom = Math.min(this.#unindexedFrom, ended.firstOffset);
       throw error;
@@ -60,7 +63,7 @@ export class PartitionProducers {
 
   /** To be called after whatever may roll the log, before the batch that made it roll is noted. */
   noteRoll(): void {
-    const { activeBaseOffset } = this.#log.producers;
+    const { activeBaseOffset } = this.#files;
     if (activeBaseOffset === this.#activeBaseOffset) return;
     this.#activeBaseOffset = activeBaseOffset;
     this.#writeSnapshot(activeBaseOffset, false);
@@ -76,7 +79,7 @@ export class PartitionProducers {
 
   /** The aborted transactions that overlap with `records`, read from `offset` on. */
   aborted(offset: number, records: Uint8Array): readonly AbortedTransaction[] {
-    const files = this.#log.producers;
+    const files = this.#files;
     if (records.length === 0 || !files.mayHaveAborted(offset)) return NO_TRANSACTIONS;
     const unsoundFrom = files.unsoundFrom(offset);
     if (unsoundFrom !== undefined) this.#rebuildIndex(unsoundFrom);
@@ -114,7 +117,7 @@ export class PartitionProducers {
 
   #writeSnapshot(offset: number, durable: boolean): void {
     try {
-      this.#log.producers.writeSnapshot(offset, this.#states.records(), durable);
+      this.#files.writeSnapshot(offset, this.#states.records(), durable);
     } catch (error) {
       // Without it the next recovery reads more of the log; a store that keeps failing is noticed by the log itself.
       if (!(error instanceof LogFault)) throw error;

@@ -27,7 +27,7 @@ import {
   type WriteMarkerCommand,
 } from './commands.ts';
 import { PartitionProducers } from './partition-producers.ts';
-import type { DuplicateBatch, Marker, ProducerBatch } from './producer-state.ts';
+import type { BatchStanding, DuplicateBatch, Marker, ProducerBatch } from './producer-state.ts';
 import { encodeMarker } from './transaction-marker.ts';
 
 const NO_RECORDS = new Uint8Array(0);
@@ -42,11 +42,8 @@ export interface PartitionOptions {
   readonly leaderEpoch: number;
 }
 
-/** Whose batch is written: a producer's with an id, a coordinator's marker, or neither. */
-interface Writer {
-  readonly batch?: ProducerBatch | undefined;
-  readonly marker?: Marker;
-}
+/** What is written, as far as producers go: a batch of one with an id, a coordinator's marker, or neither. */
+type Written = ProducerBatch | Marker | undefined;
 
 export class Partition {
   readonly log: Log;
@@ -122,7 +119,7 @@ export class Partition {
     }
     const untimely = timeRefusal(summary, this.#config, now);
     if (untimely !== undefined) return this.#refused(untimely);
-    return this.#write(pointer, now, { batch: producer });
+    return this.#write(pointer, now, producer);
   }
 
   /** Appends the control batch that ends a producer's transaction. */
@@ -141,7 +138,7 @@ export class Partition {
       kernels.bytes().set(batch, pointer);
       const status = kernels.validateBatch(pointer, batch.length);
       assert(status === STATUS_OK, `a marker passes its check, not status ${status}`);
-      return this.#write(pointer, now, { marker });
+      return this.#write(pointer, now, marker);
     } catch (error) {
       if (!(error instanceof LogFault)) throw error;
       return this.#refuse('storage-error', error.toRecord());
@@ -255,16 +252,16 @@ export class Partition {
   }
 
   /** Writes the batch whose check has filled the summary. */
-  #write(pointer: number, nowMs: number, by: Writer): AppendReply {
+  #write(pointer: number, nowMs: number, written: Written): AppendReply {
     try {
-      return this.#writeBatch(pointer, nowMs, by);
+      return this.#writeBatch(pointer, nowMs, written);
     } catch (error) {
       if (!(error instanceof LogFault)) throw error;
       return this.#refuse('storage-error', error.toRecord());
     }
   }
 
-  #writeBatch(pointer: number, nowMs: number, { batch, marker }: Writer): AppendReply {
+  #writeBatch(pointer: number, nowMs: number, written: Written): AppendReply {
     const kernels = this.#kernels;
     const { summary } = kernels;
     const { batchBytes, lastOffsetDelta, offsetDeltaOfMaxTimestamp } = summary;
@@ -283,9 +280,13 @@ export class Partition {
       leaderEpoch: this.#leaderEpoch,
     });
     this.#producers.noteRoll();
-    if (batch !== undefined) this.#producers.note(batch, { baseOffset, timestamp: maxTimestamp, nowMs });
-    if (marker !== undefined) this.#producers.noteMarker(marker, { baseOffset, timestamp: maxTimestamp, nowMs });
+    if (written !== undefined) this.#note(written, { baseOffset, timestamp: maxTimestamp, nowMs });
     return { outcome: 'ok', baseOffset, lastOffset, logAppendTimeMs: stamped ? nowMs : -1, state: this.state() };
+  }
+
+  #note(written: ProducerBatch | Marker, standing: BatchStanding): void {
+    if ('commit' in written) this.#producers.noteMarker(written, standing);
+    else this.#producers.note(written, standing);
   }
 
   /** A batch that an idempotent producer sends again is answered as it was before. */

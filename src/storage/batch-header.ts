@@ -58,6 +58,19 @@ export function baseOffsetAt(view: DataView, at: number): number {
   return readInt64(view, at + BATCH_BASE_OFFSET);
 }
 
+/** Base offset of the batch at the beginning of `bytes`, without a view: making one costs more than an append's check. */
+export function baseOffsetOf(bytes: Uint8Array): number {
+  return word(bytes, BATCH_BASE_OFFSET) * TWO_TO_32 + (word(bytes, BATCH_BASE_OFFSET + 4) >>> 0);
+}
+
+function word(bytes: Uint8Array, at: number): number {
+  return (byte(bytes, at) << 24) | (byte(bytes, at + 1) << 16) | (byte(bytes, at + 2) << 8) | byte(bytes, at + 3);
+}
+
+function byte(bytes: Uint8Array, at: number): number {
+  return bytes[at] ?? 0;
+}
+
 export function lastOffsetAt(view: DataView, at: number): number {
   return baseOffsetAt(view, at) + view.getInt32(at + BATCH_LAST_OFFSET_DELTA);
 }

@@ -2,12 +2,12 @@
 // one thread. It takes batches that were checked and stamped before, and knows nothing of producers or the wire.
 // Files, crash policy and recovery: FORMAT.md.
 
-import { BATCH_BASE_OFFSET, BATCH_HEADER_BYTES } from '../../assembly/shared/batch-layout.ts';
+import { BATCH_HEADER_BYTES } from '../../assembly/shared/batch-layout.ts';
 import { assert, present } from '../core/assert.ts';
 import { LogFault } from '../core/fault.ts';
 import { RETENTION_SEGMENTS_MAX } from '../core/limits.ts';
 import type { Clock } from '../core/platform.ts';
-import { readInt64, viewOf } from './batch-header.ts';
+import { baseOffsetOf } from './batch-header.ts';
 import { DELETED_DIRECTORY_SUFFIX, parentPath } from './file-names.ts';
 import type { LogConfig } from './log-config.ts';
 import { type FlushScope, LogFlusher } from './log-flusher.ts';
@@ -119,8 +119,8 @@ export class Log {
   append(batch: Uint8Array, info: AppendInfo): void {
     this.#assertWritable();
     assert(batch.length >= BATCH_HEADER_BYTES, 'a batch has a header');
-    assert(info.baseOffset === this.#logEndOffset, `offset ${info.baseOffset} is not the end ${this.#logEndOffset}`);
-    assert(readInt64(viewOf(batch), BATCH_BASE_OFFSET) === info.baseOffset, 'the batch carries its base offset');
+    assert(info.baseOffset === this.#logEndOffset, 'a batch begins where the log ends');
+    assert(baseOffsetOf(batch) === info.baseOffset, 'the batch carries its base offset');
     let safe = batch;
     try {
       if (!this.#tailChecked) {
@@ -141,7 +141,7 @@ export class Log {
   #prepareAppend(batchBytes: number, info: AppendInfo): void {
     if (this.#active.isFullFor(batchBytes, info.lastOffset, info.maxTimestamp)) this.#roll();
     const { epochs } = this.#home;
-    assert(info.leaderEpoch >= epochs.latestEpoch, `leader epoch ${info.leaderEpoch} is below ${epochs.latestEpoch}`);
+    assert(info.leaderEpoch >= epochs.latestEpoch, 'leader epochs do not go back');
     if (info.leaderEpoch > epochs.latestEpoch) epochs.assign(info.leaderEpoch, info.baseOffset);
     if (this.#active.sizeBytes === 0) this.#active.sinceMs = this.#clock.now();
     this.#active.prepareAppend();
