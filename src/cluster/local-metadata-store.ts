@@ -200,6 +200,8 @@ export class LocalMetadataStore implements MetadataStore {
       nextProducerId: image.nextProducerId,
     };
     this.#store.replaceSmall(METADATA_FILE, new TextEncoder().encode(`${JSON.stringify(file)}\n`));
+    // Until the directory is flushed a power loss brings the file before back, and with it ids that were given already.
+    this.#store.flushDirectory('');
   }
 
   /** Records of the partitions of one topic: on one node they are all alike. */

@@ -178,3 +178,15 @@ test('producer ids are given once, across conflicts, failed writes and restarts'
   expect(await metadata.commit([take(10)])).toMatchObject({ outcome: 'committed' });
   expect(open(store).nextProducerId()).toBe(20);
 });
+
+test('what was committed outlives a power loss', async () => {
+  for (const kept of [0, 1]) {
+    const store = new MemoryStore({ simulatesCrashes: true });
+    const metadata = open(store);
+    await metadata.commit([create('a')]);
+    await metadata.commit([{ kind: 'take-producer-ids', first: 0, count: 10 }]);
+    const after = open(store.afterPowerLoss(() => kept));
+    expect(topic(after, 'a').id).toBe(IDS[0]);
+    expect(after.nextProducerId()).toBe(10);
+  }
+});
