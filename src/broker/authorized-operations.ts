@@ -30,6 +30,7 @@ export const TOPIC_OPERATIONS = bits(
   'describeConfigs',
   'alterConfigs',
 );
+export const GROUP_OPERATIONS = bits('read', 'delete', 'describe');
 export const CLUSTER_OPERATIONS = bits(
   'create',
   'clusterAction',

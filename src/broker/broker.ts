@@ -13,6 +13,7 @@ import type { CoordinatorServices } from './coordinator-log.ts';
 import { Dispatch } from './dispatch.ts';
 import { FetchSessions } from './fetch-sessions.ts';
 import { FetchWaits } from './fetch-waits.ts';
+import { GroupCoordinator } from './groups/group-coordinator.ts';
 import { unsupportedApiVersions } from './handlers/18-api-versions.ts';
 import { ROUTES } from './handlers/table.ts';
 import type { PartitionCheckpoint, PartitionCheckpoints } from './partition-checkpoints.ts';
@@ -21,7 +22,6 @@ import { type RoutedPartition, Router } from './router.ts';
 import type { BrokerServices, Endpoint } from './services.ts';
 import { forEachConcurrently, TopicLifecycle } from './topic-lifecycle.ts';
 import { TransactionCoordinator } from './transactions/transaction-coordinator.ts';
-import { NO_OFFSETS } from './transactions/transactional-offsets.ts';
 
 export interface BrokerOptions {
   readonly executor: PartitionExecutor;
@@ -53,6 +53,7 @@ export class Broker implements RequestHandler {
   readonly #router = new Router();
   readonly #fetchWaits: FetchWaits;
   readonly #topics: TopicLifecycle;
+  readonly #groups: GroupCoordinator;
   readonly #transactions: TransactionCoordinator;
   readonly #dispatch: Dispatch;
   readonly #timers = new Set<TimerHandle>();
@@ -81,7 +82,9 @@ export class Broker implements RequestHandler {
       config: () => this.#config,
       checkpoint: () => this.#checkpoint(),
     });
-    this.#transactions = new TransactionCoordinator({ services: this.#coordinatorServices(), offsets: NO_OFFSETS });
+    const coordinatorServices = this.#coordinatorServices();
+    this.#groups = new GroupCoordinator(coordinatorServices);
+    this.#transactions = new TransactionCoordinator({ services: coordinatorServices, offsets: this.#groups });
     this.services = this.#services();
     this.#dispatch = new Dispatch({
       routes: ROUTES,
@@ -125,7 +128,8 @@ export class Broker implements RequestHandler {
       router: this.#router,
       topics: this.#topics,
       transactions: this.#transactions,
-      transactionalOffsets: NO_OFFSETS,
+      groups: this.#groups,
+      transactionalOffsets: this.#groups,
       fetchWaits: this.#fetchWaits,
       fetchSessions: new FetchSessions({ clock, random, slots: () => this.#config.settings.fetchSessionsMax }),
       checkpoint: () => this.#checkpoint(),
@@ -177,6 +181,7 @@ export class Broker implements RequestHandler {
     this.#timers.clear();
     this.#fetchWaits.close();
     await this.#transactions.close();
+    await this.#groups.close();
     await this.#topics.idle();
     return { clean: await this.#closePartitions() };
   }
@@ -191,6 +196,7 @@ export class Broker implements RequestHandler {
     await this.#topics.start();
     // Points of partitions that a deletion took before a crash must not meet a later partition of the same name.
     await this.#checkpoint();
+    this.#groups.start();
     this.#transactions.start();
     const { retentionCheckIntervalMs, flushCheckpointIntervalMs } = this.#config.settings;
     this.#repeat(retentionCheckIntervalMs, () => this.#maintain());

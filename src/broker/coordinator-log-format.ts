@@ -40,7 +40,16 @@ export class StoredSchema<F extends Fields> {
   }
 
   /** `version` stands in place of the one that is normally written. */
-  encode(value: Encodable<F>, version = this.#declaration.written): Uint8Array {
+  encode(value: Encodable<F>, version?: number): Uint8Array {
+    return this.#encode(value, version);
+  }
+
+  /** The same for a value in which every field is there. */
+  encodeDecoded(value: Decoded<F>, version?: number): Uint8Array {
+    return this.#encode(value, version);
+  }
+
+  #encode(value: unknown, version = this.#declaration.written): Uint8Array {
     const writer = new Writer();
     writer.int16(version);
     this.#codec(version).write(writer, value);

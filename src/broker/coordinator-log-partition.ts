@@ -158,7 +158,7 @@ export class CoordinatorLogPartition<R, M extends StateMachine<R>> {
       group.flatMap(({ records }) => records),
       group[0]?.producer,
     );
-    executor.append(partition.handle, batch, flushes()).then(
+    executor.appendFromCoordinator(partition.handle, batch, flushes()).then(
       (reply) => this.#appended(group, reply),
       (error: unknown) => this.#fail({ code: 'ERR_STORAGE', message: String(error) }, false),
     );

@@ -3,6 +3,7 @@
 
 import type { Api } from '../protocol/api.ts';
 import type { Decoded, Encodable, Fields } from '../protocol/schema.ts';
+import type { GroupClient } from './groups/group-context.ts';
 import type { ConnectionContext } from './request-handler.ts';
 import type { BrokerServices } from './services.ts';
 
@@ -25,6 +26,11 @@ export class Call {
     if (this.errorCode === 0) this.errorCode = errorCode;
     return errorCode;
   }
+}
+
+/** The client as groups keep it. */
+export function groupClient({ clientId, connection }: Call): GroupClient {
+  return { clientId: clientId ?? '', clientHost: `/${connection.clientHost}` };
 }
 
 export interface Handler<Request extends Fields, Response extends Fields> {

@@ -8,6 +8,7 @@ import type { PartitionExecutor } from '../partition/commands.ts';
 import type { BrokerConfig } from './config/broker-config.ts';
 import type { FetchSessions } from './fetch-sessions.ts';
 import type { FetchWaits } from './fetch-waits.ts';
+import type { Groups } from './groups/groups.ts';
 import type { PartitionCheckpoints } from './partition-checkpoints.ts';
 import type { ConnectionContext } from './request-handler.ts';
 import type { Router } from './router.ts';
@@ -29,6 +30,7 @@ export interface BrokerServices {
   readonly topics: TopicLifecycle;
   readonly fetchSessions: FetchSessions;
   readonly fetchWaits: FetchWaits;
+  readonly groups: Groups;
   readonly transactions: Transactions;
   readonly transactionalOffsets: TransactionalOffsets;
   readonly clock: Clock;

@@ -40,6 +40,22 @@ test('nothing set gives Kafka’s defaults', () => {
     connectionsMaxIdleMs: 600_000,
     flushCheckpointIntervalMs: 60_000,
     retentionCheckIntervalMs: 300_000,
+    groups: {
+      initialRebalanceDelayMs: 3000,
+      minSessionTimeoutMs: 6000,
+      maxSessionTimeoutMs: 1_800_000,
+      maxSize: 2_147_483_647,
+      offsetMetadataMaxBytes: 4096,
+      offsetsRetentionMs: 604_800_000,
+      consumerSessionTimeoutMs: 45_000,
+      consumerHeartbeatIntervalMs: 5000,
+      consumerMaxSize: 2_147_483_647,
+      consumerAssignors: ['uniform', 'range'],
+      consumerProtocol: true,
+      retentionCheckIntervalMs: 600_000,
+      topicPartitions: 8,
+      topicSegmentBytes: 104_857_600,
+    },
     transactions: {
       timeoutMsMax: 900_000,
       expirationMs: 604_800_000,
@@ -121,7 +137,7 @@ test.each([
   ['log.preallocate', 'true', 'no such setting'],
   ['remote.log.storage.system.enable', 'true', 'remote log storage'],
   ['default.replication.factor', '3', 'replicate'],
-  ['offsets.topic.num.partitions', '10', 'groups'],
+  ['offsets.topic.replication.factor', '3', 'replicate'],
 ])('%s=%s is refused with a reason', (name, value, reason) => {
   const fault = faultOf(Object.fromEntries([[name, value]]));
   expect(fault.code).toBe('ERR_CONFIG');

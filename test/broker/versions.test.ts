@@ -33,6 +33,45 @@ function bodies(version: number, topicId: string): Readonly<Record<number, unkno
     },
     2: { replicaId: -1, topics: [{ name: 'orders', partitions: [{ partitionIndex: 0, timestamp: -1 }] }] },
     3: { topics: [{ name: 'orders' }] },
+    8: {
+      groupId: 'group',
+      memberId: '',
+      topics: [
+        {
+          ...(version >= 10 ? { topicId } : { name: 'orders' }),
+          partitions: [{ partitionIndex: 0, committedOffset: 5, committedMetadata: 'mine' }],
+        },
+      ],
+    },
+    9:
+      version >= 8
+        ? {
+            groups: [
+              {
+                groupId: 'group',
+                topics: [{ ...(version >= 10 ? { topicId } : { name: 'orders' }), partitionIndexes: [0] }],
+              },
+            ],
+          }
+        : { groupId: 'group', topics: [{ name: 'orders', partitionIndexes: [0] }] },
+    10: version >= 4 ? { coordinatorKeys: ['one', 'two'] } : { key: 'one' },
+    11: {
+      groupId: 'group',
+      memberId: 'nobody',
+      sessionTimeoutMs: 10_000,
+      protocolType: 'consumer',
+      protocols: [{ name: 'range', metadata: new Uint8Array(0) }],
+    },
+    12: { groupId: 'group', generationId: 1, memberId: 'nobody' },
+    13:
+      version >= 3 ? { groupId: 'group', members: [{ memberId: 'nobody' }] } : { groupId: 'group', memberId: 'nobody' },
+    14: { groupId: 'group', generationId: 1, memberId: 'nobody', assignments: [] },
+    15: { groups: ['group', 'none'], includeAuthorizedOperations: version >= 3 },
+    16: {},
+    42: { groupsNames: ['none'] },
+    47: { groupId: 'group', topics: [{ name: 'orders', partitions: [{ partitionIndex: 0 }] }] },
+    68: { groupId: 'next', memberId: 'member', memberEpoch: 1 },
+    69: { groupIds: ['group', 'none'], includeAuthorizedOperations: true },
     18: version >= 3 ? { clientSoftwareName: 'test', clientSoftwareVersion: '1.0' } : {},
     19: {
       topics: [{ name: `made-${version}`, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }],
@@ -114,7 +153,8 @@ test('ApiVersions lists exactly the handlers, and Produce from 0 (KAFKA-18659)',
     const { errorCode, apiKeys } = await fixture.request(apiVersions, version, body);
     expect(errorCode).toBe(0);
     expect(apiKeys.map(({ apiKey }) => apiKey)).toEqual([
-      0, 1, 2, 3, 18, 19, 20, 21, 22, 23, 24, 26, 27, 32, 35, 37, 44, 60, 61, 65, 66,
+      0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 24, 26, 27, 32, 35, 37, 42, 44, 47, 60, 61,
+      65, 66, 68, 69,
     ]);
     expect(apiKeys[0]).toEqual({ apiKey: 0, minVersion: 0, maxVersion: 13 });
     expect(apiKeys[1]).toEqual({ apiKey: 1, minVersion: 4, maxVersion: 18 });
@@ -155,7 +195,7 @@ test('other APIs, versions and frames that nobody could be answered about end th
     [0, 14],
     [1, 3],
     [999, 0],
-    [10, 0],
+    [10, 7],
   ] as const) {
     const writer = new Writer();
     writeRequestHeader(writer, { apiKey, apiVersion, correlationId: 1, clientId: null }, 2);

@@ -5,6 +5,7 @@ import { LogFault } from '../../core/fault.ts';
 import type { LogConfig } from '../../storage/log-config.ts';
 import { BROKER_CONFIGS, brokerSynonyms, NODE_ID } from './broker-configs.ts';
 import { type ConfigTable, normalize, objection, quote, toNumber } from './definition.ts';
+import { type GroupBrokerSettings, groupSettings } from './group-configs.ts';
 import { type ListenerSetting, parseAdvertisedListeners, parseListeners } from './listeners.ts';
 import { scaled, TOPIC_CONFIGS, topicSynonyms } from './topic-configs.ts';
 import { type TransactionSettings, transactionSettings } from './transaction-configs.ts';
@@ -56,6 +57,7 @@ export interface BrokerSettings {
   readonly connectionsMaxIdleMs: number;
   readonly flushCheckpointIntervalMs: number;
   readonly retentionCheckIntervalMs: number;
+  readonly groups: GroupBrokerSettings;
   readonly transactions: TransactionSettings;
 }
 
@@ -167,6 +169,7 @@ function settingsOf(config: BrokerConfig): BrokerSettings {
     connectionsMaxIdleMs: number('connections.max.idle.ms'),
     flushCheckpointIntervalMs: number('log.flush.offset.checkpoint.interval.ms'),
     retentionCheckIntervalMs: number('log.retention.check.interval.ms'),
+    groups: groupSettings({ number, text: (name) => config.resolve(name).value ?? '' }),
     transactions: transactionSettings({ number, flag }),
   };
 }

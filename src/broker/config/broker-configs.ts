@@ -10,6 +10,7 @@ import {
   REQUEST_BYTES_MAX,
 } from '../../core/limits.ts';
 import { ConfigTable, define, LONG_MAX_TEXT } from './definition.ts';
+import { GROUP_BROKER_CONFIGS } from './group-configs.ts';
 import { PROTOCOL_MAP_DEFAULT } from './listeners.ts';
 import { TRANSACTION_BROKER_CONFIGS } from './transaction-configs.ts';
 import { UNSUPPORTED_BROKER_CONFIGS } from './unsupported-broker-configs.ts';
@@ -338,9 +339,13 @@ export const BROKER_CONFIGS = new ConfigTable([
     {},
   ),
 
-  // Known, and without effect here.
+  // Consumer groups.
+  ...GROUP_BROKER_CONFIGS,
+
   // Transactions.
   ...TRANSACTION_BROKER_CONFIGS,
+
+  // Known, and without effect here.
 
   ...UNSUPPORTED_BROKER_CONFIGS,
 ]);

@@ -5,7 +5,6 @@ import { type ConfigDefinition, type ConfigType, define, LONG_MAX_TEXT } from '.
 
 const NO_COMPACTION = 'log compaction is not available yet';
 const NO_REMOTE = 'remote log storage is not available';
-const NO_GROUPS = 'consumer groups are not available yet';
 const ONE_NODE = 'this broker does not replicate yet';
 const BY_FLAGS = 'it is set by the command line (see `millrace start --help`)';
 const UNTUNED = 'this broker has no such setting';
@@ -140,12 +139,6 @@ const ROWS: readonly Row[] = [
   [ONE_NODE, 'num.replica.fetchers', 'int', '1', 'Fetchers per leader.', { min: 1 }],
   [ONE_NODE, 'replica.lag.time.max.ms', 'long', '30000', 'The lag at which a replica is out of sync.'],
   [ONE_NODE, 'auto.leader.rebalance.enable', 'boolean', 'true', 'Whether leadership is balanced.'],
-  [NO_GROUPS, 'group.initial.rebalance.delay.ms', 'int', '3000', 'How long a new group waits for members.'],
-  [NO_GROUPS, 'group.min.session.timeout.ms', 'int', '6000', 'Shortest session timeout.'],
-  [NO_GROUPS, 'group.max.session.timeout.ms', 'int', '1800000', 'Longest session timeout.'],
-  [NO_GROUPS, 'offsets.retention.minutes', 'int', '10080', 'How long offsets of an empty group stay.', { min: 1 }],
-  [NO_GROUPS, 'offsets.topic.num.partitions', 'int', '50', 'Partitions of the offsets topic.', { min: 1 }],
-  [NO_GROUPS, 'offsets.topic.replication.factor', 'short', '3', 'Replicas of the offsets topic.', { min: 1 }],
   [
     UNTUNED,
     'add.partitions.to.txn.retry.backoff.ms',

@@ -64,16 +64,16 @@ class Gate {
   #release: (() => void)[] = [];
 
   wrap(inner: PartitionExecutor): PartitionExecutor {
-    const append: PartitionExecutor['append'] = async (handle, records, durable) => {
+    const append: PartitionExecutor['appendFromCoordinator'] = async (handle, records, durable) => {
       expect(durable).toBe(true);
       this.appends.push(new DataView(records.buffer, records.byteOffset).getInt32(57));
       if (this.held) await new Promise<void>((resolve) => this.#release.push(resolve));
-      if (this.answer === undefined) return inner.append(handle, records, durable);
+      if (this.answer === undefined) return inner.appendFromCoordinator(handle, records, durable);
       return { outcome: this.answer, baseOffset: -1, lastOffset: -1, logAppendTimeMs: -1, state: undefined };
     };
     return new Proxy(inner, {
       get(target, name) {
-        if (name === 'append') return append;
+        if (name === 'appendFromCoordinator') return append;
         const value: unknown = Reflect.get(target, name, target);
         return typeof value === 'function' ? value.bind(target) : value;
       },
