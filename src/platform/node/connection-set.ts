@@ -64,7 +64,7 @@ export class ConnectionSet {
     this.connectionsMax = options.connectionsMax;
     const collector = new YoungCollector();
     const limit = boundOr(options.queuedRequestBytesMax, QUEUED_REQUEST_BYTES_MAX);
-    this.memory = new RequestMemory(limit, (bytes) => collector.took(bytes));
+    this.memory = new RequestMemory(limit, (bytes, used) => collector.took(bytes, used));
     this.limits = {
       requestsInFlightMax: REQUESTS_IN_FLIGHT_MAX,
       requestBytesInFlightMax: REQUEST_BYTES_IN_FLIGHT_MAX,

@@ -8,8 +8,10 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** Bytes taken in between two collections. A frame cut from several reads counts twice: it is in memory twice. */
-const INTERVAL_BYTES = 8 * 1024 * 1024;
+/** Bytes taken in between two collections, at least. A frame cut from several reads counts twice: it is there twice. */
+const INTERVAL_BYTES_MIN = 8 * 1024 * 1024;
+/** What is in use lives through a collection, and what lives through two is old: so let most of it be done with. */
+const INTERVAL_BY_USED = 4;
 
 type Collect = (options: { readonly type: 'minor' }) => void;
 
@@ -24,10 +26,10 @@ export class YoungCollector {
     setFlagsFromString('--no-expose-gc');
   }
 
-  /** Counts bytes that a listener took in. */
-  took(bytes: number): void {
+  /** Counts bytes that a listener took in, while it holds `used` in all. */
+  took(bytes: number, used: number): void {
     this.#bytes += bytes;
-    if (this.#bytes < INTERVAL_BYTES) return;
+    if (this.#bytes < INTERVAL_BYTES_MIN || this.#bytes < used * INTERVAL_BY_USED) return;
     this.#bytes = 0;
     this.#collect({ type: 'minor' });
   }
