@@ -3,47 +3,11 @@ import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { HandClock } from '../storage/fixture.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { abortedOf, endOf, LogPartition } from './log-partition.ts';
+import { truthOf, type Written, writtenIn } from './truth.ts';
 
 const RUNS = 150;
 const STEPS = 70;
 const CONFIG = { segmentBytes: 1200, indexIntervalBytes: 300, retentionMs: -1, fileDeleteDelayMs: 100 };
-
-/** What was appended, in order: the whole truth about a partition's producers. */
-interface Written {
-  readonly base: number;
-  readonly last: number;
-  readonly id: number;
-  readonly epoch: number;
-  readonly sequence: number;
-  readonly transactional: boolean;
-  readonly marker: { readonly commit: boolean; readonly coordinator: number } | undefined;
-}
-
-interface Transaction {
-  readonly id: number;
-  readonly first: number;
-  readonly marker: number;
-  readonly aborted: boolean;
-}
-
-/** Producers and transactions of a log, from its first batch on. */
-function truthOf(log: readonly Written[]) {
-  const producers = new Map<number, { epoch: number; sequence: number; coordinator: number; open: number }>();
-  const ended: Transaction[] = [];
-  for (const { id, epoch, base, last, sequence, transactional, marker } of log) {
-    const known = producers.get(id) ?? { epoch, sequence: -1, coordinator: -1, open: -1 };
-    const sameEpoch = known.epoch === epoch ? known.sequence : -1;
-    if (marker === undefined) {
-      const open = known.open < 0 && transactional ? base : known.open;
-      producers.set(id, { ...known, epoch, sequence: sequence + last - base, open });
-    } else {
-      if (known.open >= 0) ended.push({ id, first: known.open, marker: base, aborted: !marker.commit });
-      producers.set(id, { epoch, sequence: sameEpoch, coordinator: marker.coordinator, open: -1 });
-    }
-  }
-  const open = [...producers.values()].map((producer) => producer.open).filter((offset) => offset >= 0);
-  return { producers, ended, stable: Math.min((log.at(-1)?.last ?? -1) + 1, ...open) };
-}
 
 class CrashRun {
   readonly #random: SeededRandom;
@@ -207,6 +171,75 @@ class CrashRun {
     expect(abortedOf(read)).toEqual(end === from ? [] : overlapping.map(({ id, first }) => `${id} at ${first}`));
   }
 }
+
+/** A partition's state is what its own batches say, and what is read of them names the aborted transactions. */
+function expectConsistent(partition: LogPartition, log: readonly Written[]): void {
+  const { producers, ended, stable } = truthOf(log);
+  expect(partition.producers()).toEqual(
+    [...producers]
+      .sort(([a], [b]) => a - b)
+      .map(
+        ([id, { epoch, sequence, coordinator, open }]) =>
+          `${id}/${epoch} at ${sequence}, coordinator ${coordinator}, open ${open}`,
+      ),
+  );
+  expect(partition.stable).toBe(stable);
+  for (let from = 0; from < stable; from++) {
+    const read = partition.read(from, 500);
+    const end = endOf(read.records);
+    const overlapping = ended.filter((each) => each.aborted && each.marker >= from && each.first < end);
+    overlapping.sort((a, b) => a.first - b.first);
+    expect(abortedOf(read)).toEqual(overlapping.map(({ id, first }) => `${id} at ${first}`));
+  }
+}
+
+/** Appends, markers, rolls, flushes and a close, until something fails. */
+function workOn(partition: LogPartition): number {
+  const sequences = [0, 0, 0];
+  for (let round = 0; round < 24; round++) {
+    const id = round % 3;
+    const sequence = sequences[id] ?? 0;
+    sequences[id] = sequence + 1;
+    if (partition.append({ id, sequence, transactional: id > 0, valueBytes: 60 }).outcome !== 'ok')
+      return partition.end;
+    if (round % 4 === 3 && partition.mark({ id: 1 + (round % 2), commit: round % 3 === 0 }).outcome !== 'ok') break;
+    if (round % 9 === 8) partition.partition.log.flushSync();
+  }
+  return partition.end;
+}
+
+test.each(['kill', 'power loss'] as const)(
+  'after a failure of any single operation and a %s, state is what the log says',
+  (how) => {
+    const random = new SeededRandom(5);
+    let failed = 0;
+    for (let nth = 1; nth < 400; nth++) {
+      const store = new MemoryStore({ simulatesCrashes: true });
+      const partition = new LogPartition(store, { config: { segmentBytes: 600 } });
+      store.fail({ nth, code: nth % 2 === 0 ? 'EIO' : 'ENOSPC', tornBytes: nth % 40 });
+      let end = 0;
+      try {
+        end = workOn(partition);
+        partition.partition.close();
+      } catch (error) {
+        expect(String(error)).toMatch(/ENOSPC|EIO|read-only/);
+        failed += 1;
+      }
+      store.heal();
+      const next = how === 'kill' ? store.afterKill() : store.afterPowerLoss(() => random.uint32());
+      const { recoveryPoint } = partition.partition.log;
+      const after = new LogPartition(next, { config: { segmentBytes: 600 }, recoveryPoint });
+      if (after.partition.log.fault !== undefined) continue;
+      if (how === 'kill') expect(after.partition.log.fault).toBe(undefined);
+      if (how === 'kill') expect(after.end).toBeGreaterThanOrEqual(end);
+      const written = writtenIn(after);
+      expectConsistent(after, written);
+      after.partition.close();
+      expectConsistent(new LogPartition(next, { clean: true, recoveryPoint: after.end }), written);
+    }
+    expect(failed).toBeGreaterThan(3);
+  },
+);
 
 // MILLRACE_SEED replays a run from the seed that it printed.
 test('producers and transactions are what the log says, through kills, power losses, cuts and restarts', () => {
