@@ -36,7 +36,7 @@ import {
   verifyPartition,
 } from './transaction.ts';
 import { TRANSACTION_LOG_FORMAT, type TransactionRecord } from './transaction-log-format.ts';
-import { type TransactionEntry, TransactionTable } from './transaction-table.ts';
+import { release, type TransactionEntry, TransactionTable } from './transaction-table.ts';
 import type { TransactionalOffsets } from './transactional-offsets.ts';
 import type { Marker, Place, Transactions } from './transactions.ts';
 
@@ -268,8 +268,10 @@ export class TransactionCoordinator implements Transactions {
     const live = (): boolean => table.live && !this.#closed;
     this.#markers.writeAll(marker, partitions, live).then(
       (written) => {
-        if (!written || !live() || table.entries.get(transactionalId)?.transaction !== prepared) return;
+        const entry = table.entries.get(transactionalId);
+        if (!written || !live() || entry?.transaction !== prepared) return;
         this.#move(partition, completed(prepared, this.#services.clock.now()), () => {});
+        release(entry);
       },
       (error: unknown) => {
         this.#services.logger.error('a transaction could not be completed', { transactionalId, reason: String(error) });

@@ -2,7 +2,7 @@
 // nothing; decisions arrive as records.
 
 import type { StateMachine } from '../coordinator-log-partition.ts';
-import { isPrepared, type Transaction } from './transaction.ts';
+import type { Transaction } from './transaction.ts';
 import type { TransactionRecord } from './transaction-log-format.ts';
 
 /** One transactional id. */
@@ -41,10 +41,7 @@ export class TransactionTable implements StateMachine<TransactionRecord> {
     if (transaction === undefined) this.entries.delete(transactionalId);
     else if (known === undefined) {
       this.entries.set(transactionalId, { transaction, pending: undefined, completion: new Set() });
-    } else {
-      known.transaction = transaction;
-      if (!isPrepared(transaction)) release(known);
-    }
+    } else known.transaction = transaction;
   }
 
   /** Records of this log are never part of a transaction. */
@@ -60,7 +57,8 @@ export class TransactionTable implements StateMachine<TransactionRecord> {
   }
 }
 
-function release({ completion }: TransactionEntry): void {
+/** Lets those go on who waited for the completion. Not from within `apply`: what they write stands behind its record. */
+export function release({ completion }: TransactionEntry): void {
   const waiting = [...completion];
   completion.clear();
   for (const each of waiting) each();

@@ -31,7 +31,7 @@ export async function insist<T>(ask: () => Promise<T>, again: (answer: T) => boo
   for (let tries = 0; ; tries++) {
     const answer = await ask();
     if (!again(answer)) return answer;
-    if (tries > 1000) throw new Error(`still ${JSON.stringify(answer)}`);
+    if (tries > 200) throw new Error(`still ${JSON.stringify(answer)}`);
     await settle();
   }
 }
