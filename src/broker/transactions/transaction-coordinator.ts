@@ -283,11 +283,15 @@ export class TransactionCoordinator implements Transactions {
     return this.#services.router.topic(TRANSACTION_TOPIC)?.partitions[index]?.leaderEpoch ?? 0;
   }
 
+  /**
+   * What was read may be in memory of the operating system alone: it was never acknowledged, or flushing it failed. So it
+   * is written once more before anything follows from it, and what was decided is completed after that.
+   */
   #loaded(table: TransactionTable): void {
     const partition = this.#log.partitions?.[table.index];
     if (partition === undefined) return;
-    for (const { transaction } of table.entries.values()) {
-      if (isPrepared(transaction)) this.#complete(partition, table, transaction);
+    for (const { transaction } of [...table.entries.values()]) {
+      if (transaction.state === 'Ongoing' || isPrepared(transaction)) this.#move(partition, transaction, () => {});
     }
   }
 

@@ -22,6 +22,9 @@ export type Versions = typeof OLD | typeof NEW;
 
 export type FetchedPartition = Decoded<typeof fetch.response>['responses'][number]['partitions'][number];
 
+/** What a client that begins waits for. */
+const RETRIED: ReadonlySet<string> = new Set(['CONCURRENT_TRANSACTIONS', 'COORDINATOR_LOAD_IN_PROGRESS']);
+
 export function nameOf(errorCode: number): string {
   return errorOf(errorCode).name;
 }
@@ -73,7 +76,7 @@ export class TestProducer {
           transactionalId: this.transactionalId,
           transactionTimeoutMs,
         }),
-      ({ errorCode }) => nameOf(errorCode) === 'CONCURRENT_TRANSACTIONS',
+      ({ errorCode }) => RETRIED.has(nameOf(errorCode)),
     );
     if (answer.errorCode === 0) this.#become(answer.producerId, answer.producerEpoch);
     return nameOf(answer.errorCode);
