@@ -384,3 +384,65 @@ function copyOf(store: MemoryStore): MemoryStore {
   expect(copy.paths().some((path) => path.startsWith(DIRECTORY))).toBe(true);
   return copy;
 }
+
+test('a partition that nobody wrote to is closed without a write', () => {
+  const store = new MemoryStore();
+  const before = new LogPartition(store);
+  before.append();
+  before.partition.close();
+  const untouched = new LogPartition(store, { recoveryPoint: 1, clean: true });
+  const writes = store.operations.get('write');
+  untouched.partition.close();
+  expect(store.operations.get('write')).toBe(writes);
+});
+
+test('aborts of sealed segments are on stable storage with the flush that covers them', async () => {
+  const store = new MemoryStore({ simulatesCrashes: true });
+  const partition = new LogPartition(store, { config: SMALL_SEGMENTS });
+  partition.append({ transactional: true });
+  partition.mark({ commit: false });
+  for (let sequence = 0; sequence < 20; sequence++) partition.append({ id: 2, sequence });
+  expect(partition.partition.log.describe().length).toBeGreaterThan(3);
+  await partition.partition.log.flush();
+  const { recoveryPoint } = partition.partition.log;
+  // Everything that was not flushed is lost.
+  const after = new LogPartition(
+    store.afterPowerLoss(() => 1),
+    { config: SMALL_SEGMENTS, recoveryPoint },
+  );
+  expect(after.end).toBe(22);
+  expect(abortedOf(after.read(0))).toEqual(['7 at 0']);
+  expect(after.append({ id: 2, sequence: 18 }).baseOffset).toBe(20);
+});
+
+test('a log that is cut to nothing holds no transaction open whose end it has lost', () => {
+  const store = new MemoryStore();
+  const partition = new LogPartition(store, { config: SMALL_SEGMENTS });
+  partition.append({ transactional: true });
+  for (let sequence = 0; sequence < 10; sequence++) partition.append({ id: 2, sequence });
+  partition.mark();
+  expect(partition.partition.deleteRecords(12).outcome).toBe('ok');
+  partition.append({ id: 2, sequence: 10 });
+  partition.partition.truncateTo(12);
+  expect([partition.end, partition.stable, partition.producers()]).toEqual([12, 12, []]);
+  expect(partition.append({ id: 2, sequence: 10 }).baseOffset).toBe(12);
+});
+
+test('state is read around a damaged batch, every other one counting once', () => {
+  const store = new MemoryStore();
+  const before = new LogPartition(store, { config: { segmentBytes: 900 } });
+  for (let sequence = 0; sequence < 30; sequence++)
+    before.append({ id: sequence % 5, sequence: Math.floor(sequence / 5) });
+  before.append({ id: 9, transactional: true });
+  before.mark({ id: 9, commit: false });
+  const producers = before.producers();
+  before.partition.close();
+  for (const path of store.paths()) if (path.endsWith('.snapshot')) store.remove(path);
+  const [first] = store.paths().filter((path) => path.endsWith('.log'));
+  // The length of the third batch, in a segment that recovery does not read.
+  const batchBytes = 12 + new DataView((store.readSmall(first ?? '') ?? new Uint8Array(0)).buffer).getInt32(8);
+  store.flipBit(first ?? '', 2 * batchBytes + 10, 0);
+  const after = new LogPartition(store, { recoveryPoint: 32, clean: true, config: { segmentBytes: 900 } });
+  expect(after.producers()).toEqual(producers);
+  expect(after.append({ id: 1, sequence: 5 })).toMatchObject({ outcome: 'ok', baseOffset: 26 });
+});
