@@ -154,11 +154,13 @@ export class Partition {
     if (fence !== undefined) return this.#noRecords(fence);
     const state = this.state();
     const offsetEnd = end(state, read.end);
-    if (read.offset < state.logStartOffset || read.offset > offsetEnd) return this.#noRecords('offset-out-of-range');
+    if (read.offset < state.logStartOffset) return this.#noRecords('offset-out-of-range');
+    // Before the end is looked at: a reader beyond it under an old epoch has to cut its log, not to reset (KIP-595).
     const diverging = this.#divergence(read);
     if (diverging !== undefined) {
       return { outcome: 'ok', records: NO_RECORDS, state, divergingEpoch: diverging, abortedTransactions: undefined };
     }
+    if (read.offset > offsetEnd) return this.#noRecords('offset-out-of-range');
     try {
       const records =
         read.offset === offsetEnd

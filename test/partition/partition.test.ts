@@ -85,6 +85,20 @@ test('readers are fenced by leader epoch and bounded by the log', async () => {
   ]);
 });
 
+test('a reader whose epoch ended before its offset is told where its log departs, not that it is out of range', async () => {
+  const { append, executor } = await memoryPartitions();
+  await append(0, batch(['a']));
+  await executor.closePartition(0);
+  await executor.open({ ...openCommand(0), leaderEpoch: 4, recoveryPoint: 1 });
+  await append(0, batch(['b']));
+  const { reads } = await executor.fetch({
+    maxBytes: 1000,
+    minOneBatch: true,
+    reads: [{ handle: 0, offset: 9, maxBytes: 1000, end: 'log-end', currentLeaderEpoch: 4, lastFetchedEpoch: 3 }],
+  });
+  expect(reads[0]).toMatchObject({ outcome: 'ok', divergingEpoch: { epoch: 3, endOffset: 1 } });
+});
+
 test('one budget is shared by the reads of a fetch, and only the first gets a batch beyond it', async () => {
   const { append, executor } = await memoryPartitions({ count: 3 });
   for (const handle of [0, 1, 2]) await append(handle, batch(['x'.repeat(300)]));
