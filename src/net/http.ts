@@ -28,7 +28,7 @@ export interface HttpService {
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
-const PATHS: ReadonlySet<string> = new Set(['/', '/healthz', '/readyz', '/metrics']);
+const PATHS: ReadonlySet<string> = new Set(['/', '/healthz', '/readyz', '/metrics', '/favicon.ico']);
 
 export function textResponse(
   status: number,
@@ -65,6 +65,8 @@ export async function routeHttp(request: HttpRequest, service: HttpService): Pro
   }
   if (request.hasBody) return textResponse(413, 'a request body is not accepted', { connection: 'close' });
   if (request.isWebSocketKeyed) return upgradeRequired();
+  // Browsers ask for it beside any page; an error in the console would look like one of the broker's.
+  if (path === '/favicon.ico') return { status: 204, headers: {}, body: '' };
   if (path === '/healthz') return textResponse(200, 'ok');
   if (path === '/readyz') return readiness(service);
   if (path === '/metrics') return exposition(service);

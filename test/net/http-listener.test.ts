@@ -17,6 +17,7 @@ describe('HTTP resources', () => {
   it('answers /healthz, /metrics and the page, and 404 otherwise', async () => {
     const listener = await startListener();
     expect(await httpGet(listener, '/healthz')).toMatchObject({ status: 200, text: 'ok\n' });
+    expect(await httpGet(listener, '/favicon.ico')).toMatchObject({ status: 204 });
     expect(await httpGet(listener, '/metrics?x=1')).toMatchObject({ status: 200, text: 'millrace_up 1\n' });
     const page = await httpGet(listener, '/');
     expect(page.text).toContain('Millrace 1.2.3');

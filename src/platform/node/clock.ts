@@ -10,7 +10,7 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   schedule: (delayMs, task) => {
-    const timer = setTimeout(task, Math.min(delayMs, TIMER_MS_MAX));
+    const timer = setTimeout(task, Math.min(Math.max(delayMs, 0), TIMER_MS_MAX));
     timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },
