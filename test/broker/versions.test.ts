@@ -91,7 +91,13 @@ function bodies(version: number, topicId: string): Readonly<Record<number, unkno
             v3AndBelowProducerEpoch: 0,
             v3AndBelowTopics: [{ name: 'orders', partitions: [0] }],
           },
+    25: { ...shop, groupId: 'group' },
     26: { ...shop, committed: true },
+    28: {
+      ...shop,
+      groupId: 'group',
+      topics: [{ name: 'orders', partitions: [{ partitionIndex: 0, committedOffset: 1, committedMetadata: null }] }],
+    },
     27: {
       markers: [
         {
@@ -153,8 +159,8 @@ test('ApiVersions lists exactly the handlers, and Produce from 0 (KAFKA-18659)',
     const { errorCode, apiKeys } = await fixture.request(apiVersions, version, body);
     expect(errorCode).toBe(0);
     expect(apiKeys.map(({ apiKey }) => apiKey)).toEqual([
-      0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 24, 26, 27, 32, 35, 37, 42, 44, 47, 60, 61,
-      65, 66, 68, 69,
+      0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 32, 35, 37, 42, 44, 47,
+      60, 61, 65, 66, 68, 69,
     ]);
     expect(apiKeys[0]).toEqual({ apiKey: 0, minVersion: 0, maxVersion: 13 });
     expect(apiKeys[1]).toEqual({ apiKey: 1, minVersion: 4, maxVersion: 18 });

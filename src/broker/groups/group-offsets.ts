@@ -97,11 +97,17 @@ export class GroupOffsets {
 
   /**
    * Stages offsets in the transaction of a producer: nobody sees them until its marker is in this partition of the log.
-   * An error code for each, in order.
+   * An error code for each, in order. `standing` says, at the very moment of the write, whether the transaction may still
+   * have them: what is staged behind its marker would hang.
    */
-  async stage(request: CommitRequest, producer: BatchProducer): Promise<readonly number[]> {
+  async stage(
+    request: CommitRequest,
+    producer: BatchProducer,
+    standing: () => number = () => ERROR_CODES.NONE,
+  ): Promise<readonly number[]> {
     const partition = await this.#options.reach(request.groupId, true);
-    const refusal = typeof partition === 'object' ? stageRefusal(partition.machine, request) : unreached(partition);
+    const refusal =
+      typeof partition === 'object' ? standing() || stageRefusal(partition.machine, request) : unreached(partition);
     if (typeof partition !== 'object' || refusal !== ERROR_CODES.NONE) return request.offsets.map(() => refusal);
     return this.#write(partition, request, { expireTimestamp: -1, producer });
   }

@@ -21,8 +21,10 @@ import { deleteRecordsHandler } from './21-delete-records.ts';
 import { initProducerIdHandler } from './22-init-producer-id.ts';
 import { offsetForLeaderEpochHandler } from './23-offset-for-leader-epoch.ts';
 import { addPartitionsToTxnHandler } from './24-add-partitions-to-txn.ts';
+import { addOffsetsToTxnHandler } from './25-add-offsets-to-txn.ts';
 import { endTxnHandler } from './26-end-txn.ts';
 import { writeTxnMarkersHandler } from './27-write-txn-markers.ts';
+import { txnOffsetCommitHandler } from './28-txn-offset-commit.ts';
 import { describeConfigsHandler } from './32-describe-configs.ts';
 import { describeLogDirsHandler } from './35-describe-log-dirs.ts';
 import { createPartitionsHandler } from './37-create-partitions.ts';
@@ -57,8 +59,10 @@ export const ROUTES: readonly Route[] = [
   route(initProducerIdHandler),
   route(offsetForLeaderEpochHandler),
   route(addPartitionsToTxnHandler),
+  route(addOffsetsToTxnHandler),
   route(endTxnHandler),
   route(writeTxnMarkersHandler),
+  route(txnOffsetCommitHandler),
   route(describeConfigsHandler),
   route(describeLogDirsHandler),
   route(createPartitionsHandler),

@@ -42,6 +42,7 @@ export class MarkerWriter {
 
   /** One attempt, for whoever has it written by request: a Kafka error code. */
   async writeOnce(marker: Marker, place: Place): Promise<number> {
+    if (place.topic === OFFSETS_TOPIC) await this.#offsets.durable(place.index);
     const partition = this.#partition(place);
     if (partition === undefined) return ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
     if (partition.state === undefined) return partition.unavailable;
