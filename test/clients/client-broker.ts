@@ -16,12 +16,16 @@ export interface ClientBroker {
 }
 
 /** Starts a broker before the tests of the file, and ends it after them. */
-export function useBroker(label: string, configuration: readonly string[] = []): ClientBroker {
+export function useBroker(
+  label: string,
+  { configuration = [], kafka }: { readonly configuration?: readonly string[]; readonly kafka?: string } = {},
+): ClientBroker {
   const directory = temporaryDirectory(label);
   const settings = configuration.flatMap((entry) => ['--set', entry]);
   let broker: BrokerProcess | undefined;
   beforeAll(async () => {
-    broker = await BrokerProcess.start({ dataDirectory: directory.path, arguments: settings });
+    const address = kafka === undefined ? {} : { kafka };
+    broker = await BrokerProcess.start({ dataDirectory: directory.path, arguments: settings, ...address });
   });
   afterAll(async () => {
     await broker?.stop('SIGTERM');
@@ -40,9 +44,10 @@ export function useBroker(label: string, configuration: readonly string[] = []):
     },
     async killAndRestart() {
       const before = running();
-      const addresses = ['--http', before.address, '--kafka', before.kafka];
+      const { address, kafka } = before;
       await before.stop('SIGKILL');
-      broker = await BrokerProcess.start({ dataDirectory: directory.path, arguments: [...settings, ...addresses] });
+      const arguments_ = [...settings, '--http', address];
+      broker = await BrokerProcess.start({ dataDirectory: directory.path, kafka, arguments: arguments_ });
     },
   };
 }

@@ -10,8 +10,6 @@ import { ROOT } from '../house/source-files.ts';
 
 export const CLI = join(ROOT, 'dist/src/cli/main.js');
 
-const FREE_PORTS = ['--http', '127.0.0.1:0', '--kafka', '127.0.0.1:0'];
-
 /** A directory of its own for one test, and its removal. */
 export function temporaryDirectory(label: string): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), `millrace-${label}-`));
@@ -20,6 +18,8 @@ export function temporaryDirectory(label: string): { readonly path: string; remo
 
 export interface BrokerProcessOptions {
   readonly dataDirectory: string;
+  /** `HOST:PORT` of the Kafka listener; a free port of loopback where it is left out. */
+  readonly kafka?: string;
   /** Further arguments of `millrace start`. */
   readonly arguments?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -50,9 +50,10 @@ export class BrokerProcess {
   /** Starts the broker on a free port; resolves at its ready line, rejects with its output when it ends before. */
   static async start(options: BrokerProcessOptions): Promise<BrokerProcess> {
     const startedAt = performance.now();
+    const addresses = ['--http', '127.0.0.1:0', '--kafka', options.kafka ?? '127.0.0.1:0'];
     const child = spawn(
       process.execPath,
-      [CLI, 'start', '--data-dir', options.dataDirectory, ...FREE_PORTS, ...(options.arguments ?? [])],
+      [CLI, 'start', '--data-dir', options.dataDirectory, ...addresses, ...(options.arguments ?? [])],
       { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.environment } },
     );
     const exited: Promise<Exit> = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
