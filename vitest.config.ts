@@ -3,7 +3,8 @@ import { ClosingLineReporter } from './test/support/closing-line-reporter.ts';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    // `npm run test:clients` runs the suites of clients that npm does not bring; `npm test` runs all else.
+    include: process.env.MILLRACE_CLIENTS === undefined ? ['test/**/*.test.ts'] : ['test/clients/external/*.suite.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
