@@ -160,10 +160,11 @@ export class Partition {
     if (diverging !== undefined) {
       return { outcome: 'ok', records: NO_RECORDS, state, divergingEpoch: diverging, abortedTransactions: undefined };
     }
-    if (read.offset > offsetEnd) return this.#noRecords('offset-out-of-range');
+    if (read.offset > state.logEndOffset) return this.#noRecords('offset-out-of-range');
     try {
+      // Between the end for this reader and the log's own there is something, but not for it yet.
       const records =
-        read.offset === offsetEnd
+        read.offset >= offsetEnd
           ? NO_RECORDS
           : this.log.read({ offset: read.offset, maxBytes, minOneBatch, offsetEnd });
       const abortedTransactions =

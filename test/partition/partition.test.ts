@@ -99,6 +99,18 @@ test('a reader whose epoch ended before its offset is told where its log departs
   expect(reads[0]).toMatchObject({ outcome: 'ok', divergingEpoch: { epoch: 3, endOffset: 1 } });
 });
 
+test('a reader of committed records ahead of the last stable offset waits there and is not out of range', async () => {
+  const { append, executor } = await memoryPartitions();
+  await append(0, batch(['open'], { isTransactional: true, producerId: 7, producerEpoch: 0, baseSequence: 0 }));
+  expect(executor.state(0)).toMatchObject({ lastStableOffset: 0, highWatermark: 1 });
+  const { reads } = await executor.fetch({
+    maxBytes: 1000,
+    minOneBatch: true,
+    reads: [{ handle: 0, offset: 1, maxBytes: 1000, end: 'last-stable', currentLeaderEpoch: -1, lastFetchedEpoch: -1 }],
+  });
+  expect(reads[0]).toMatchObject({ outcome: 'ok', records: { length: 0 } });
+});
+
 test('one budget is shared by the reads of a fetch, and only the first gets a batch beyond it', async () => {
   const { append, executor } = await memoryPartitions({ count: 3 });
   for (const handle of [0, 1, 2]) await append(handle, batch(['x'.repeat(300)]));
