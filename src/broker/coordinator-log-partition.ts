@@ -16,7 +16,7 @@ import {
   type RecordBatchCodec,
   type StoredBatch,
 } from '../core/record-batch-codec.ts';
-import type { AppendReply, PartitionExecutor } from '../partition/commands.ts';
+import type { AppendReply, PartitionExecutor, PartitionOutcome } from '../partition/commands.ts';
 import { ERROR_CODES } from '../protocol/errors.ts';
 import type { RecordFormat } from './coordinator-log-format.ts';
 import type { RoutedPartition } from './router.ts';
@@ -30,6 +30,17 @@ const RECORD_OVERHEAD_BYTES = 32;
 const RETRY_MS = 100;
 /** How often it does, before the partition is given up. */
 const RETRIES_MAX = 50;
+
+/**
+ * Refusals after which the log takes other writes. Of a lost owner nobody knows whether it wrote, and a new one takes its
+ * place; a producer that is fenced in the log says nothing of the others. Any other refusal is for good.
+ */
+const PASSING: ReadonlySet<PartitionOutcome> = new Set([
+  'worker-lost',
+  'invalid-producer-epoch',
+  'invalid-txn-state',
+  'out-of-order-sequence',
+]);
 
 /** Where a record stands. */
 export interface RecordPlace {
@@ -178,8 +189,7 @@ export class CoordinatorLogPartition<R, M extends StateMachine<R>> {
   #appended(group: readonly PendingWrite[], reply: AppendReply): void {
     if (reply.outcome !== 'ok') {
       const fault = reply.fault ?? { code: 'ERR_STORAGE', message: `the append was answered with ${reply.outcome}` };
-      // Of a lost owner nobody knows whether it wrote; a new one takes its place. Any other refusal is for good.
-      this.#fail(fault, reply.outcome !== 'worker-lost');
+      this.#fail(fault, !PASSING.has(reply.outcome));
       return;
     }
     this.#appending = [];

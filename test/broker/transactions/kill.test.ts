@@ -5,10 +5,19 @@ import { expect, test } from 'vitest';
 import { MemoryStore } from '../../../src/storage/memory-store.ts';
 import { SeededRandom } from '../../support/seeded-random.ts';
 import { BrokerFixture, settle } from '../fixture.ts';
-import { committedValues, fetchPartition, NEW, OLD, TestProducer, type Versions } from './transaction-fixture.ts';
+import {
+  committedOffset,
+  committedValues,
+  fetchPartition,
+  NEW,
+  OLD,
+  TestProducer,
+  type Versions,
+} from './transaction-fixture.ts';
 
 const CONFIG = {
   'transaction.state.log.num.partitions': '1',
+  'offsets.topic.num.partitions': '1',
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': '1000',
 };
 const PARTITIONS = [0, 1];
@@ -42,6 +51,8 @@ class Client {
       for (const index of PARTITIONS) {
         if ((await producer.send('orders', index, attempt.value)) !== 'NONE') return;
       }
+      if (this.versions === OLD && (await producer.addOffsets(this.id)) !== 'NONE') return;
+      if ((await producer.commitOffset(this.id, number)) !== 'NONE') return;
       if (commit) attempt.outcome = 'asked-to-commit';
       if ((await producer.end(commit)) !== 'NONE') return;
       attempt.outcome = commit ? 'committed' : 'aborted';
@@ -109,6 +120,10 @@ async function check(fixture: BrokerFixture, all: readonly Client[]): Promise<vo
     if (outcome === 'committed') expect(seen, `${value} was committed`).toEqual([true, true]);
     else if (outcome === 'asked-to-commit') expect(seen[0], `${value} is torn`).toBe(seen[1]);
     else expect(seen, `${value} was not committed`).toEqual([false, false]);
+  }
+  for (const { id, attempts } of all) {
+    const last = attempts.findLastIndex(({ value }) => visible[0]?.includes(value));
+    expect(await committedOffset(fixture, id, true), `the offset of ${id} goes with its records`).toBe(last);
   }
   for (const { id, versions } of all) {
     const producer = new TestProducer(fixture, id, versions);

@@ -5,9 +5,12 @@ import { present } from '../../../src/core/assert.ts';
 import { errorOf } from '../../../src/protocol/errors.ts';
 import { produce } from '../../../src/protocol/messages/00-produce.ts';
 import { fetch } from '../../../src/protocol/messages/01-fetch.ts';
+import { offsetFetch } from '../../../src/protocol/messages/09-offset-fetch.ts';
 import { initProducerId } from '../../../src/protocol/messages/22-init-producer-id.ts';
 import { addPartitionsToTxn } from '../../../src/protocol/messages/24-add-partitions-to-txn.ts';
+import { addOffsetsToTxn } from '../../../src/protocol/messages/25-add-offsets-to-txn.ts';
 import { endTxn } from '../../../src/protocol/messages/26-end-txn.ts';
+import { txnOffsetCommit } from '../../../src/protocol/messages/28-txn-offset-commit.ts';
 import { describeTransactions } from '../../../src/protocol/messages/65-describe-transactions.ts';
 import type { Decoded } from '../../../src/protocol/schema.ts';
 import { RecordBatchDecoder } from '../../../src/wasm/record-batch-decoder.ts';
@@ -16,8 +19,8 @@ import { type BrokerFixture, kernels, settle } from '../fixture.ts';
 
 const READ_COMMITTED = 1;
 /** The last versions of clients that add partitions by themselves, and the first of those that leave it to produce. */
-export const OLD = { produce: 9, endTxn: 3, init: 4 } as const;
-export const NEW = { produce: 12, endTxn: 5, init: 5 } as const;
+export const OLD = { produce: 9, endTxn: 3, init: 4, offsets: 3 } as const;
+export const NEW = { produce: 12, endTxn: 5, init: 5, offsets: 5 } as const;
 export type Versions = typeof OLD | typeof NEW;
 
 export type FetchedPartition = Decoded<typeof fetch.response>['responses'][number]['partitions'][number];
@@ -118,6 +121,36 @@ export class TestProducer {
     return nameOf(present(responses[0]?.partitionResponses[0], 'response').errorCode);
   }
 
+  async addOffsets(groupId: string): Promise<string> {
+    const { transactionalId, producerId, producerEpoch } = this;
+    const { errorCode } = await this.fixture.request(addOffsetsToTxn, 3, {
+      transactionalId,
+      producerId,
+      producerEpoch,
+      groupId,
+    });
+    return nameOf(errorCode);
+  }
+
+  /** Stages the offset of partition 0 of `orders`. */
+  async commitOffset(
+    groupId: string,
+    committedOffset: number,
+    { version = this.versions.offsets, ...member }: { version?: number; generationId?: number; memberId?: string } = {},
+  ): Promise<string> {
+    const { transactionalId, producerId, producerEpoch } = this;
+    const partition = { partitionIndex: 0, committedOffset, committedMetadata: 'staged' };
+    const { topics } = await this.fixture.request(txnOffsetCommit, version, {
+      transactionalId,
+      groupId,
+      producerId,
+      producerEpoch,
+      ...member,
+      topics: [{ name: 'orders', partitions: [partition] }],
+    });
+    return nameOf(present(topics[0]?.partitions[0], 'partition').errorCode);
+  }
+
   async end(committed: boolean): Promise<string> {
     const { transactionalId, producerId, producerEpoch } = this;
     const answer = await this.fixture.request(endTxn, this.versions.endTxn, {
@@ -192,4 +225,20 @@ export function visibleValues({ records, abortedTransactions }: FetchedPartition
 
 export async function committedValues(fixture: BrokerFixture, name: string, index = 0): Promise<string[]> {
   return visibleValues(await fetchPartition(fixture, name, { index }));
+}
+
+/** The committed offset of partition 0 of `orders`, -1 for none; the name of an error where one is answered. */
+export async function committedOffset(
+  fixture: BrokerFixture,
+  groupId: string,
+  requireStable = false,
+): Promise<number | string> {
+  const { topics, errorCode: refused } = await fixture.request(offsetFetch, 7, {
+    groupId,
+    topics: [{ name: 'orders', partitionIndexes: [0] }],
+    requireStable,
+  });
+  if (refused !== 0) return nameOf(refused);
+  const { errorCode, committedOffset: offset } = present(topics[0]?.partitions[0], 'partition');
+  return errorCode === 0 ? offset : nameOf(errorCode);
 }
