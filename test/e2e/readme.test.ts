@@ -59,6 +59,11 @@ test('the first steps from a shell', async () => {
   expect((await runCommand(describe, { server: broker.url })).code).toBe(0);
 });
 
+test('npx finds the command in this checkout', async () => {
+  const { stdout } = await promisify(execFile)('npx', ['millrace', '--version'], { cwd: ROOT, timeout: 20_000 });
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
 test('the first steps from Node', async () => {
   const output = await runScript('first-steps.mjs', block('js', '// first-steps.mjs'));
   expect(output).toMatch(/^partition \d, offset 0\n0 one coffee\n$/);
