@@ -494,7 +494,12 @@ test('DescribeTransactions and ListTransactions show what is there, by state, pr
     'INVALID_REQUEST',
   ]);
   const list = async (filters: object) => {
-    const answer = await fixture.request(listTransactions, 1, { stateFilters: [], producerIdFilters: [], ...filters });
+    const version = 'transactionalIdPattern' in filters ? 2 : 1;
+    const answer = await fixture.request(listTransactions, version, {
+      stateFilters: [],
+      producerIdFilters: [],
+      ...filters,
+    });
     return { ids: answer.transactionStates.map(({ transactionalId }) => transactionalId).sort(), ...answer };
   };
   expect((await list({})).ids).toEqual(['idle', 'open']);
@@ -502,6 +507,10 @@ test('DescribeTransactions and ListTransactions show what is there, by state, pr
   expect((await list({ stateFilters: ['Ongoing', 'Odd'] })).unknownStateFilters).toEqual(['Odd']);
   expect((await list({ producerIdFilters: [idle.producerId] })).ids).toEqual(['idle']);
   expect((await list({ stateFilters: ['Ongoing'], durationFilter: 5000 })).ids).toEqual([]);
+  expect((await list({ transactionalIdPattern: 'o.*' })).ids).toEqual(['open']);
+  expect((await list({ transactionalIdPattern: 'pe' })).ids).toEqual([]);
+  expect((await list({ transactionalIdPattern: null })).ids).toEqual(['idle', 'open']);
+  expect(nameOf((await list({ transactionalIdPattern: '(' })).errorCode)).toBe('INVALID_REGULAR_EXPRESSION');
   expect((await list({ stateFilters: ['Ongoing'], durationFilter: 4999 })).ids).toEqual(['open']);
 });
 
