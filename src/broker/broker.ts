@@ -187,9 +187,9 @@ export class Broker implements RequestHandler {
   }
 
   async #start(): Promise<void> {
-    const { executor, metadata, directory, logger } = this.#options;
+    const { executor, metadata, directory, logger, clock } = this.#options;
     executor.onStateChange((handle, state) => this.#stateChanged(handle, state));
-    await converge({ metadata, directory, logger });
+    await converge({ metadata, directory, logger, clock });
     metadata.observe((event) => {
       if (event.kind === 'broker-configured') this.#config = this.#currentConfig();
     });

@@ -5,7 +5,9 @@
 import type { DeletedTopic, MetadataStore } from '../cluster/metadata-store.ts';
 import { LogFault } from '../core/fault.ts';
 import type { Logger } from '../core/logger.ts';
+import type { Clock } from '../core/platform.ts';
 import { parseUuid } from '../protocol/uuid.ts';
+import { COORDINATOR_TOPIC_CONFIGS } from './coordinator-log.ts';
 import type { PartitionCheckpoints } from './partition-checkpoints.ts';
 import { isInternalTopic, parsePartitionDirectory, partitionDirectory } from './topic-names.ts';
 
@@ -13,7 +15,13 @@ export interface ConvergenceOptions {
   readonly metadata: MetadataStore;
   readonly directory: PartitionCheckpoints;
   readonly logger: Logger;
+  readonly clock: Clock;
 }
+
+/** Internal topics whose records are Kafka's: what a Kafka broker left there goes on here. */
+const COORDINATOR_TOPICS: ReadonlySet<string> = new Set(['__consumer_offsets', '__transaction_state']);
+/** Far more than a broker gives in that time. */
+const PRODUCER_IDS_PER_MS = 1000;
 
 /** Removes what deletions left behind, and adopts topics whose directories carry their id. */
 export async function converge(options: ConvergenceOptions): Promise<void> {
@@ -50,14 +58,30 @@ interface Orphan {
 }
 
 async function adoptTopics(options: ConvergenceOptions, removed: ReadonlySet<string>): Promise<void> {
+  let adopted = false;
   for (const orphan of orphans(options, removed)) {
     const { name, id, partitionCount } = orphan;
-    const result = await options.metadata.commit([{ kind: 'create-topic', name, id, partitionCount, configs: {} }]);
+    const configs = isInternalTopic(name) ? COORDINATOR_TOPIC_CONFIGS : {};
+    const result = await options.metadata.commit([{ kind: 'create-topic', name, id, partitionCount, configs }]);
     if (result.outcome === 'failed') throw LogFault.fromRecord(result.fault);
     if (result.outcome === 'committed') {
+      adopted = true;
       options.logger.info('adopted a topic found in the data directory', { topic: name, partitions: partitionCount });
     }
   }
+  if (adopted) await skipProducerIds(options);
+}
+
+/**
+ * Logs that come without metadata know producers that nobody counted. A new one with such an id would have its records
+ * taken for repeated ones, so ids go on from the time of day: beyond what any broker has given until now.
+ */
+async function skipProducerIds({ metadata, clock }: ConvergenceOptions): Promise<void> {
+  const first = metadata.nextProducerId();
+  const count = clock.now() * PRODUCER_IDS_PER_MS - first;
+  if (count <= 0) return;
+  const result = await metadata.commit([{ kind: 'take-producer-ids', first, count }]);
+  if (result.outcome === 'failed') throw LogFault.fromRecord(result.fault);
 }
 
 /** Topics that have directories and no metadata. */
@@ -74,7 +98,7 @@ function orphans({ metadata, directory, logger }: ConvergenceOptions, removed: R
       id === undefined ||
       known !== undefined ||
       (orphan !== undefined && orphan.id !== id) ||
-      isInternalTopic(parsed.topic)
+      (isInternalTopic(parsed.topic) && !COORDINATOR_TOPICS.has(parsed.topic))
     ) {
       logger.warn('a directory belongs to no topic and is left alone', { directory: name });
     } else if (orphan === undefined) {

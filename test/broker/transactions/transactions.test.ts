@@ -1,6 +1,7 @@
 // Transactions of one broker, in frames: what producers are answered, what readers see, and what the log holds.
 
 import { expect, test } from 'vitest';
+import { METADATA_FILE } from '../../../src/cluster/local-metadata-store.ts';
 import { produce } from '../../../src/protocol/messages/00-produce.ts';
 import { fetch } from '../../../src/protocol/messages/01-fetch.ts';
 import { listOffsets } from '../../../src/protocol/messages/02-list-offsets.ts';
@@ -14,8 +15,10 @@ import { describeTransactions } from '../../../src/protocol/messages/65-describe
 import { listTransactions } from '../../../src/protocol/messages/66-list-transactions.ts';
 import { BrokerFixture, settle } from '../fixture.ts';
 import {
+  committedOffset,
   committedValues,
   fetchPartition,
+  insist,
   NEW,
   nameOf,
   OLD,
@@ -559,4 +562,28 @@ test('a fetch of several transactions tells the aborted ones by rising first off
     topics: [{ topic: 'orders', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1 << 20 }] }],
   });
   expect(responses[0]?.partitions[0]?.abortedTransactions).toHaveLength(2);
+});
+
+test('logs that come without metadata keep their transactions and offsets, and their producers’ ids to themselves', async () => {
+  const fixture = await start({ 'offsets.topic.num.partitions': '3' });
+  const producer = await begin(fixture);
+  await producer.send('orders', 0, 'a');
+  await producer.commitOffset('group', 3);
+  await fixture.broker.close();
+  fixture.store.remove(METADATA_FILE);
+  const { store, checkpoints } = fixture;
+  const again = await BrokerFixture.start({ store, checkpoints, config: CONFIG });
+  const moved = producer.movedTo(again);
+  expect(await moved.completed()).toBe('Ongoing');
+  expect(await moved.end(true)).toBe('NONE');
+  await moved.completed();
+  expect(await committedValues(again, 'orders')).toEqual(['a']);
+  expect(
+    await insist(
+      () => committedOffset(again, 'group', true),
+      (offset) => typeof offset === 'string',
+    ),
+  ).toBe(3);
+  const fresh = await again.request(initProducerId, 5, { transactionalId: null, transactionTimeoutMs: 0 });
+  expect(fresh.producerId).toBeGreaterThan(producer.producerId + 1000);
 });
