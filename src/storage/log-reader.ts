@@ -26,7 +26,15 @@ export class LogReader {
   read(offset: number, limits: ReadLimits): Uint8Array {
     const hint = this.#hints.find(offset);
     const hinted = hint === undefined ? undefined : this.#readHinted(hint, limits);
-    return hinted ?? this.#readLocated(offset, limits);
+    const bytes = hinted ?? this.#readLocated(offset, limits);
+    if (bytes.length === 0 && limits.minOneBatch) throw this.#overlong(offset, limits);
+    return bytes;
+  }
+
+  /** Below its end a log has a batch for every offset: one that leads beyond the end is from another history. */
+  #overlong(offset: number, { offsetEnd }: ReadLimits): LogFault {
+    const { path } = this.#segmentOf(offset);
+    return new LogFault('ERR_CORRUPT_LOG', `${path}: at offset ${offset}: the batch leads beyond offset ${offsetEnd}`);
   }
 
   #readHinted(hint: ReadHint, limits: ReadLimits): Uint8Array | undefined {
