@@ -358,7 +358,7 @@ class History {
       const answer = this.#send({ kind: 'end', producer: this.#producer(next.client), commit: next.commit });
       if (next.heard && answer.errorCode === 0) this.clients[next.client] = answer;
     } else if (next.kind === 'again') {
-      const again = this.sent[next.which];
+      const again = this.sent[next.which % Math.max(1, this.sent.length)];
       if (again !== undefined) this.#send(again);
     } else if (next.kind === 'complete') {
       if (subject.state !== undefined && isPrepared(subject.state)) subject.complete();

@@ -13,7 +13,8 @@ import { writeTxnMarkers } from '../../../src/protocol/messages/27-write-txn-mar
 import { describeProducers } from '../../../src/protocol/messages/61-describe-producers.ts';
 import { describeTransactions } from '../../../src/protocol/messages/65-describe-transactions.ts';
 import { listTransactions } from '../../../src/protocol/messages/66-list-transactions.ts';
-import { BrokerFixture, settle } from '../fixture.ts';
+import { RecordBatchEncoder } from '../../../src/wasm/record-batch-encoder.ts';
+import { BrokerFixture, kernels, settle } from '../fixture.ts';
 import {
   committedOffset,
   committedValues,
@@ -586,4 +587,14 @@ test('logs that come without metadata keep their transactions and offsets, and t
   ).toBe(3);
   const fresh = await again.request(initProducerId, 5, { transactionalId: null, transactionTimeoutMs: 0 });
   expect(fresh.producerId).toBeGreaterThan(producer.producerId + 1000);
+});
+
+test('a producer with an open transaction writes nothing outside of it', async () => {
+  const fixture = await start();
+  const producer = await begin(fixture);
+  await producer.send('orders', 0, 'a');
+  const { producerId, producerEpoch } = producer;
+  const records = [{ key: null, value: new Uint8Array(1), headers: [], timestamp: fixture.clock.now() }];
+  const outside = new RecordBatchEncoder(kernels).encode(records, { producerId, producerEpoch, baseSequence: 1 });
+  expect(nameOf((await fixture.produce('orders', outside, { acks: -1 })).errorCode)).toBe('INVALID_TXN_STATE');
 });
