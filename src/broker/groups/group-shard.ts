@@ -149,7 +149,8 @@ export class GroupShard implements StateMachine<GroupRecord> {
 
   /** Kafka's error code where the group cannot be deleted, else NONE. */
   deletionRefusal(entry: GroupEntry | undefined): number {
-    if (entry === undefined) return ERROR_CODES.GROUP_ID_NOT_FOUND;
+    // Another request may have deleted it since it was looked up.
+    if (entry === undefined || this.find(entry.group.groupId) !== entry) return ERROR_CODES.GROUP_ID_NOT_FOUND;
     const empty = entry.kind === 'consumer' ? entry.group.members.size === 0 : entry.group.isIdle;
     return empty ? ERROR_CODES.NONE : ERROR_CODES.NON_EMPTY_GROUP;
   }

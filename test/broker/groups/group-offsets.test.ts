@@ -305,6 +305,13 @@ describe('expiry and deletion', () => {
     expect(await listed(fixture)).toEqual([]);
   });
 
+  test('of two deletions at once one finds the group and the other finds none', async () => {
+    const fixture = await startGroups();
+    await commit(fixture, { groupId: 'group', offset: 1 });
+    const answers = await Promise.all([deleteGroup(fixture, 'group'), deleteGroup(fixture, 'group')]);
+    expect(answers.sort()).toEqual(['GROUP_ID_NOT_FOUND', 'NONE']);
+  });
+
   test('a group is deleted when it is empty, with its offsets, for good', async () => {
     const fixture = await startGroups();
     const member = new ClassicClient(fixture);
