@@ -12,6 +12,7 @@ import { repeatedKeys } from '../duplicates.ts';
 import type { Call, Handler } from '../handler.ts';
 import type { RoutedTopic } from '../router.ts';
 import type { BrokerServices } from '../services.ts';
+import { isInternalTopic } from '../topic-names.ts';
 
 type TopicResponse = ResponseInput<typeof deleteTopics>['responses'][number];
 
@@ -69,6 +70,9 @@ async function remove(
     return refuse(code, 'Topic deletion is disabled (delete.topic.enable).');
   }
   const topic = name === null ? services.router.topicById(topicId) : services.router.topic(name);
+  if (topic !== undefined && isInternalTopic(topic.name)) {
+    return refuse(ERROR_CODES.INVALID_TOPIC_EXCEPTION, `Topic '${topic.name}' is internal: the broker works with it.`);
+  }
   if (topic !== undefined) return removeTopic(services, topic);
   return name === null
     ? refuse(ERROR_CODES.UNKNOWN_TOPIC_ID, 'This server does not host this topic ID.')

@@ -12,6 +12,7 @@ import type { Handler } from '../handler.ts';
 import { errorOfReply } from '../outcome-errors.ts';
 import type { RoutedPartition } from '../router.ts';
 import type { BrokerServices } from '../services.ts';
+import { isInternalTopic } from '../topic-names.ts';
 
 type Wish = RequestOf<typeof deleteRecords>['topics'][number]['partitions'][number];
 type TopicResponse = ResponseInput<typeof deleteRecords>['topics'][number];
@@ -58,7 +59,7 @@ async function cut(
   { partitionIndex, offset }: Wish,
   partition: RoutedPartition | undefined,
 ): Promise<PartitionResponse> {
-  const refused = partition === undefined ? ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION : partition.unavailable;
+  const refused = partition === undefined ? ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION : refusal(partition);
   if (partition === undefined || refused !== ERROR_CODES.NONE) {
     return { partitionIndex, errorCode: refused, lowWatermark: -1 };
   }
@@ -66,4 +67,8 @@ async function cut(
   const errorCode = errorOfReply(services, partition, reply.outcome);
   const lowWatermark = errorCode === ERROR_CODES.NONE ? (reply.state?.logStartOffset ?? -1) : -1;
   return { partitionIndex, errorCode, lowWatermark };
+}
+
+function refusal({ topic, unavailable }: RoutedPartition): number {
+  return isInternalTopic(topic.name) ? ERROR_CODES.INVALID_TOPIC_EXCEPTION : unavailable;
 }

@@ -12,6 +12,7 @@ import type { Handler } from '../handler.ts';
 import type { RoutedTopic } from '../router.ts';
 import type { BrokerServices } from '../services.ts';
 import { type Refusal, replicaRefusal, tooMany } from '../topic-creation.ts';
+import { isInternalTopic } from '../topic-names.ts';
 
 type Wish = RequestOf<typeof createPartitions>['topics'][number];
 type Result = ResponseInput<typeof createPartitions>['results'][number];
@@ -39,9 +40,16 @@ export const createPartitionsHandler: Handler<typeof createPartitions.request, t
   },
 };
 
+/** What is kept there is found by the number of partitions. */
+const INTERNAL: Refusal = {
+  errorCode: ERROR_CODES.INVALID_TOPIC_EXCEPTION,
+  message: 'The partitions of an internal topic are fixed when it is made.',
+};
+
 async function grow(services: BrokerServices, wish: Wish, validateOnly: boolean): Promise<Refusal | undefined> {
   const topic = services.router.topic(wish.name);
   if (topic === undefined) return UNKNOWN;
+  if (isInternalTopic(wish.name)) return INTERNAL;
   const refused = countRefusal(topic, wish) ?? assignmentRefusal(services, topic, wish);
   if (refused !== undefined || validateOnly) return refused;
   const { id, revision } = topic.record;

@@ -6,10 +6,13 @@ import { produce } from '../../../src/protocol/messages/00-produce.ts';
 import { fetch } from '../../../src/protocol/messages/01-fetch.ts';
 import { listOffsets } from '../../../src/protocol/messages/02-list-offsets.ts';
 import { apiVersions } from '../../../src/protocol/messages/18-api-versions.ts';
+import { deleteTopics } from '../../../src/protocol/messages/20-delete-topics.ts';
+import { deleteRecords } from '../../../src/protocol/messages/21-delete-records.ts';
 import { initProducerId } from '../../../src/protocol/messages/22-init-producer-id.ts';
 import { addPartitionsToTxn } from '../../../src/protocol/messages/24-add-partitions-to-txn.ts';
 import { endTxn } from '../../../src/protocol/messages/26-end-txn.ts';
 import { writeTxnMarkers } from '../../../src/protocol/messages/27-write-txn-markers.ts';
+import { createPartitions } from '../../../src/protocol/messages/37-create-partitions.ts';
 import { describeProducers } from '../../../src/protocol/messages/61-describe-producers.ts';
 import { describeTransactions } from '../../../src/protocol/messages/65-describe-transactions.ts';
 import { listTransactions } from '../../../src/protocol/messages/66-list-transactions.ts';
@@ -523,6 +526,18 @@ test('nobody but the coordinator writes to its log', async () => {
   await begin(fixture);
   const { errorCode } = await fixture.produce('__transaction_state', fixture.batch('x'));
   expect(nameOf(errorCode)).toBe('INVALID_TOPIC_EXCEPTION');
+  const name = '__transaction_state';
+  const deleted = await fixture.request(deleteTopics, 5, { topicNames: [name], timeoutMs: 1 });
+  expect(nameOf(deleted.responses[0]?.errorCode ?? 0)).toBe('INVALID_TOPIC_EXCEPTION');
+  const partitions = [{ partitionIndex: 0, offset: -1 }];
+  const { topics } = await fixture.request(deleteRecords, 2, { topics: [{ name, partitions }], timeoutMs: 1 });
+  expect(nameOf(topics[0]?.partitions[0]?.errorCode ?? 0)).toBe('INVALID_TOPIC_EXCEPTION');
+  const extended = await fixture.request(createPartitions, 3, {
+    topics: [{ name, count: 9, assignments: null }],
+    timeoutMs: 1,
+    validateOnly: false,
+  });
+  expect(nameOf(extended.results[0]?.errorCode ?? 0)).toBe('INVALID_TOPIC_EXCEPTION');
 });
 
 test('the partitions of a topic that is deleted need no marker', async () => {
