@@ -1,13 +1,11 @@
 // Compression codecs of record batches, by Kafka's numbers. Gzip comes with the runtime; others are brought by the
 // caller, so that nobody loads what is not used.
 
+import { type CodecName, codecName, codecNumber } from '../core/compression.ts';
 import { LogFault } from '../core/fault.ts';
 import { DECOMPRESSED_BATCH_BYTES_MAX } from '../core/limits.ts';
 
-/** Kafka's codecs in the order of their numbers. */
-const CODEC_NAMES = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
-
-export type CodecName = Exclude<(typeof CODEC_NAMES)[number], 'none'>;
+export type { CodecName } from '../core/compression.ts';
 
 /**
  * Compresses and decompresses the records part of a batch in the format that Kafka's clients use: gzip members, the LZ4
@@ -36,13 +34,13 @@ export function compressorOf(name: CodecName, codecs: Codecs): Compressor {
   if (compress === undefined) {
     throw new LogFault('ERR_UNSUPPORTED', `this client has no codec that compresses with ${name} (option \`codecs\`)`);
   }
-  return { number: CODEC_NAMES.indexOf(name), compress };
+  return { number: codecNumber(name), compress };
 }
 
 /** The records part under codec number `number`, decompressed. Throws ERR_UNSUPPORTED, or ERR_CORRUPT_LOG. */
 export async function decompress(number: number, bytes: Uint8Array, codecs: Codecs): Promise<Uint8Array> {
-  const name = CODEC_NAMES[number];
-  if (name === 'none') return bytes;
+  if (number === 0) return bytes;
+  const name = codecName(number);
   const codec = name === undefined ? undefined : (codecs[name] ?? (name === 'gzip' ? builtInGzip() : undefined));
   if (codec === undefined) {
     const what = name ?? `codec ${number}`;

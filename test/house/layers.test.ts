@@ -6,6 +6,7 @@ import { type SourceFile, sourceFiles } from './source-files.ts';
 /** What each room may import besides itself. `assembly/shared` holds constants only and is open to all that say so. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/core': [],
+  'src/compression': ['src/core'],
   'src/wasm': ['src/core', 'assembly/shared'],
   'src/protocol': ['src/core'],
   'src/storage': ['src/core', 'src/wasm', 'assembly/shared'],
@@ -24,6 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/platform': [
     'src/protocol',
     'src/core',
+    'src/compression',
     'src/wasm',
     'src/storage',
     'src/partition',

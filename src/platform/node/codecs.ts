@@ -1,0 +1,137 @@
+// The codecs in a Node process: gzip of the runtime, the others from WebAssembly packages that are loaded when they are
+// first used. It owns which package does what; formats are those of src/compression.
+
+import { createRequire } from 'node:module';
+import { constants, gunzipSync, gzipSync } from 'node:zlib';
+import type { Codecs } from '../../client/compression.ts';
+import { createLz4Codec } from '../../compression/lz4-frame.ts';
+import { malformed } from '../../compression/malformed.ts';
+import { createSnappyCodec } from '../../compression/snappy-stream.ts';
+import { createZstdCodec } from '../../compression/zstd-frames.ts';
+import type { BatchCodec, BatchCodecs } from '../../core/compression.ts';
+import { LogFault } from '../../core/fault.ts';
+
+type Lz4Package = Readonly<Pick<typeof import('lz4-wasm-nodejs'), 'compress' | 'decompress'>>;
+type SnappyPackage = Readonly<Pick<typeof import('snappy-wasm'), 'compress_raw' | 'decompress_raw'>>;
+type ZstdPackage = Readonly<Pick<typeof import('@bokuweb/zstd-wasm'), 'compress' | 'decompress' | 'init'>>;
+
+const GZIP_CHUNK_BYTES = 256 * 1024;
+/** lz4-wasm's own prefix to a block: what it becomes, little-endian. */
+const LZ4_PREFIX_BYTES = 4;
+/** Kafka's default of compression.zstd.level. */
+const ZSTD_LEVEL_DEFAULT = 3;
+
+/** The codecs, and when they can be used. */
+export interface NodeCodecs {
+  /** Zstandard throws ERR_UNSUPPORTED until {@link load} has resolved; the others are there at once. */
+  readonly codecs: BatchCodecs;
+  readonly isLoaded: boolean;
+  /** Resolves when every codec can be used. */
+  load(): Promise<void>;
+}
+
+export function createNodeCodecs(): NodeCodecs {
+  const zstd = new ZstdLoader();
+  return {
+    codecs: { gzip: GZIP, snappy: createSnappy(), lz4: createLz4(), zstd: zstd.codec },
+    get isLoaded() {
+      return zstd.isLoaded;
+    },
+    load: () => zstd.load(),
+  };
+}
+
+/** The same for clients, which can wait for what has to be loaded. */
+export function createClientCodecs(): Required<Codecs> {
+  const { codecs, load } = createNodeCodecs();
+  const { gzip, snappy, lz4, zstd } = codecs;
+  return {
+    gzip,
+    snappy,
+    lz4,
+    zstd: {
+      compress: async (bytes) => {
+        await load();
+        return zstd.compress(bytes);
+      },
+      decompress: async (bytes, bytesMax) => {
+        await load();
+        return zstd.decompress(bytes, bytesMax);
+      },
+    },
+  };
+}
+
+const GZIP: BatchCodec = {
+  compress: (bytes, level = constants.Z_DEFAULT_COMPRESSION) => gzipSync(bytes, { level, chunkSize: GZIP_CHUNK_BYTES }),
+  decompress: (bytes, bytesMax) => {
+    try {
+      return gunzipSync(bytes, { maxOutputLength: bytesMax, chunkSize: GZIP_CHUNK_BYTES });
+    } catch (error) {
+      throw malformed('gzip', error instanceof Error ? error.message : String(error), error);
+    }
+  },
+};
+
+/** Calls `load` once, when its result is first asked for. */
+function once<T>(load: () => T): () => T {
+  let loaded: { readonly value: T } | undefined;
+  return () => {
+    loaded ??= { value: load() };
+    return loaded.value;
+  };
+}
+
+function createSnappy(): BatchCodec {
+  const snappy = once((): SnappyPackage => createRequire(import.meta.url)('snappy-wasm'));
+  return createSnappyCodec({
+    compress: (bytes) => snappy().compress_raw(bytes),
+    decompress: (bytes) => snappy().decompress_raw(bytes),
+  });
+}
+
+function createLz4(): BatchCodec {
+  const lz4 = once((): Lz4Package => createRequire(import.meta.url)('lz4-wasm-nodejs'));
+  return createLz4Codec({
+    compress: (bytes) => lz4().compress(bytes).subarray(LZ4_PREFIX_BYTES),
+    decompress: (bytes, outputBytes) => {
+      const block = new Uint8Array(LZ4_PREFIX_BYTES + bytes.length);
+      new DataView(block.buffer).setUint32(0, outputBytes, true);
+      block.set(bytes, LZ4_PREFIX_BYTES);
+      return lz4().decompress(block);
+    },
+  });
+}
+
+class ZstdLoader {
+  readonly codec: BatchCodec;
+  #package: ZstdPackage | undefined;
+  #loading: Promise<void> | undefined;
+
+  constructor() {
+    this.codec = createZstdCodec({
+      compress: (bytes, level = ZSTD_LEVEL_DEFAULT) => this.#loaded().compress(bytes, level),
+      decompress: (frame, outputBytesMax) => this.#loaded().decompress(frame, { defaultHeapSize: outputBytesMax }),
+    });
+  }
+
+  get isLoaded(): boolean {
+    return this.#package !== undefined;
+  }
+
+  load(): Promise<void> {
+    this.#loading ??= this.#load();
+    return this.#loading;
+  }
+
+  async #load(): Promise<void> {
+    const zstd: ZstdPackage = createRequire(import.meta.url)('@bokuweb/zstd-wasm');
+    await zstd.init();
+    this.#package = zstd;
+  }
+
+  #loaded(): ZstdPackage {
+    if (this.#package === undefined) throw new LogFault('ERR_UNSUPPORTED', 'the codec zstd is not loaded');
+    return this.#package;
+  }
+}
