@@ -10,6 +10,7 @@ import { type ClientWasm, loadKernels } from './client-wasm.ts';
 import { Cluster } from './cluster.ts';
 import type { Codecs } from './compression.ts';
 import { Consumer, type ConsumerContext, type ConsumerOptions } from './consumer.ts';
+import { GroupAdmin } from './groups/group-admin.ts';
 import { Producer, type ProducerContext, type ProducerOptions } from './producer.ts';
 import type { TransportOpener } from './transport.ts';
 import { type WebSocketConstructor, WebSocketOpener } from './web-socket-transport.ts';
@@ -124,6 +125,11 @@ export class Client {
   /** Topics, configs and offsets. */
   admin(): Admin {
     return new Admin(this.#cluster);
+  }
+
+  /** Groups: who is in them, and where they stand. */
+  groups(): GroupAdmin {
+    return new GroupAdmin(this.#cluster);
   }
 
   /** Ends every connection at once; what is under way fails with ERR_CLOSED. Close producers before, to flush them. */

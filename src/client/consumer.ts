@@ -6,6 +6,9 @@ import { lookUpOffsets, timestampOf } from './admin.ts';
 import type { Cluster } from './cluster.ts';
 import { type Codecs, decompress } from './compression.ts';
 import { type FetchedBatch, type FetchedPartition, Fetcher, type FetchOptions, nameOf } from './fetcher.ts';
+import { commitOffsets, fetchCommitted, type OffsetToCommit } from './groups/committed-offsets.ts';
+import { CoordinatorLink } from './groups/coordinator-link.ts';
+import { GroupMembership, noGroup, type Subscription } from './groups/group-membership.ts';
 import { ConsumedRecord, type TopicPartition } from './record.ts';
 
 /** How a consumer behaves. The names in brackets are Kafka's. */
@@ -29,6 +32,17 @@ export interface ConsumerOptions {
   readonly outOfRange?: 'error' | 'earliest' | 'latest';
   /** How often a retriable failure is tried again before the iteration throws it. Default: without end. */
   readonly retries?: number;
+  /** The group of `subscribe` and `commit` (group.id); its members share the partitions of their topics (KIP-848). */
+  readonly groupId?: string;
+  /** How often processed offsets are committed (auto.commit.interval.ms). Default 5000; 0 leaves it to `commit`. */
+  readonly autoCommitIntervalMs?: number;
+  /** How long the member may take to give partitions up (max.poll.interval.ms). Default 300000. */
+  readonly rebalanceTimeoutMs?: number;
+}
+
+export interface SubscribeOptions extends Subscription {
+  /** Where to begin in partitions without a committed offset. Default `end`. */
+  readonly from?: 'beginning' | 'end';
 }
 
 /** Where to begin: the first record, the next to be written, an offset, or the first record at or after a time. */
@@ -99,10 +113,84 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   #fetcher: Promise<Fetcher> | undefined;
   #started: Fetcher | undefined;
   #closed = false;
+  readonly #group: GroupSettings;
+  #membership: GroupMembership | undefined;
+  #from: 'beginning' | 'end' = 'end';
+  #fault: unknown;
+  /** By name, the offset after the last record that the application is done with: it has asked for the next one. */
+  readonly #processed = new Map<string, OffsetToCommit>();
 
   constructor(context: ConsumerContext, options: ConsumerOptions) {
+    const { groupId, autoCommitIntervalMs, rebalanceTimeoutMs, ...fetching } = options;
     this.#context = context;
-    this.#options = { ...DEFAULTS, ...options };
+    this.#options = { ...DEFAULTS, ...fetching };
+    this.#group = {
+      groupId,
+      autoCommitIntervalMs: autoCommitIntervalMs ?? AUTO_COMMIT_INTERVAL_MS,
+      rebalanceTimeoutMs: rebalanceTimeoutMs ?? REBALANCE_TIMEOUT_MS,
+    };
+  }
+
+  /**
+   * Shares the partitions of these topics with the other members of the group, as they come and go, and goes on where
+   * the group has committed. Resolves when the coordinator has answered. What has been processed (the application asked
+   * for the next record) is committed from time to time, before partitions go to others, and by `close`.
+   */
+  async subscribe(options: SubscribeOptions): Promise<void> {
+    const { groupId } = this.#group;
+    if (groupId === undefined) throw noGroup();
+    await this.#start();
+    this.#from = options.from ?? 'end';
+    const { cluster, use } = this.#context;
+    this.#membership ??= new GroupMembership({
+      ...this.#group,
+      groupId,
+      cluster,
+      use,
+      assign: (places) => this.#own(places),
+      processed: () => [...this.#processed.values()],
+      failed: (error) => this.#fail(error),
+    });
+    await this.#membership.subscribe(options);
+    if (this.#fault !== undefined) throw this.#fault;
+  }
+
+  /** Partitions that are new begin where the group has committed; the others go on where they are. */
+  async #own(places: readonly TopicPartition[]): Promise<void> {
+    const known = this.#started?.partitions;
+    const fresh = places.filter((place) => known?.has(nameOf(place)) !== true);
+    const link = this.#membership?.link;
+    const committed = link === undefined || fresh.length === 0 ? [] : await fetchCommitted(link, fresh);
+    const offsets = new Map(committed.map((place) => [nameOf(place), place.offset]));
+    const isFresh = new Set(fresh);
+    const wanted = new Set(places.map(nameOf));
+    for (const name of [...this.#processed.keys()]) if (!wanted.has(name)) this.#processed.delete(name);
+    await this.assign(
+      places.map((place) =>
+        isFresh.has(place) ? { ...place, from: offsets.get(nameOf(place)) ?? this.#from } : place,
+      ),
+    );
+  }
+
+  #fail(error: unknown): void {
+    this.#fault = error;
+    this.#started?.close();
+  }
+
+  /**
+   * Commits offsets for the group: those given, or those after the last records that iteration has given. Resolves when
+   * the broker has them on stable storage.
+   */
+  async commit(offsets: readonly OffsetToCommit[] = this.#positions()): Promise<void> {
+    const { groupId } = this.#group;
+    if (groupId === undefined) throw noGroup();
+    if (this.#membership !== undefined) return await this.#membership.commit(offsets);
+    await commitOffsets(new CoordinatorLink(this.#context.cluster, groupId), offsets);
+  }
+
+  #positions(): OffsetToCommit[] {
+    const partitions = [...(this.#started?.partitions.values() ?? [])];
+    return partitions.map(({ topic, partition, position }) => ({ topic, partition, offset: position }));
   }
 
   /**
@@ -206,6 +294,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
         if (fetched.source.generation !== fetched.generation) break;
         fetched.source.position = record.offset + 1;
         yield record;
+        if (this.#membership !== undefined) this.#done(fetched.source, record.offset + 1);
       }
     }
   }
@@ -216,7 +305,13 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
       const { topic, partition } = fetched.source;
       fetched.source.position = fetched.batch.lastOffset + 1;
       yield { topic, partition, records, highWatermark: fetched.highWatermark };
+      if (this.#membership !== undefined) this.#done(fetched.source, fetched.batch.lastOffset + 1);
     }
+  }
+
+  #done({ topic, partition }: FetchedPartition, offset: number): void {
+    const name = nameOf({ topic, partition });
+    if (this.#started?.partitions.has(name) === true) this.#processed.set(name, { topic, partition, offset });
   }
 
   /** Calls a handler for each record or batch, one after another. Resolves when the consumer is closed. */
@@ -246,6 +341,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
         await fetcher.whenChanged();
       }
     }
+    if (this.#fault !== undefined) throw this.#fault;
   }
 
   /** Where the assigned partitions end now, by name. */
@@ -275,7 +371,17 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
     if (this.#closed) return;
     this.#closed = true;
     this.#started?.close();
+    if (this.#membership !== undefined) await this.#leave(this.#membership);
     this.#context.cluster.closeUse(this.#context.use);
+  }
+
+  async #leave(membership: GroupMembership): Promise<void> {
+    try {
+      if (this.#group.autoCommitIntervalMs > 0 && this.#fault === undefined) await membership.commit(this.#positions());
+    } finally {
+      await membership.leave();
+      this.#context.cluster.closeUse(`${this.#context.use}-group`);
+    }
   }
 
   /** Alias of {@link close}, for those who come from kafkajs. */
@@ -283,6 +389,15 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
     return this.close();
   }
 }
+
+interface GroupSettings {
+  readonly groupId: string | undefined;
+  readonly autoCommitIntervalMs: number;
+  readonly rebalanceTimeoutMs: number;
+}
+
+const AUTO_COMMIT_INTERVAL_MS = 5000;
+const REBALANCE_TIMEOUT_MS = 300_000;
 
 interface Place extends TopicPartition {
   readonly from: StartPosition | undefined;

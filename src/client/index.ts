@@ -45,7 +45,11 @@ export {
   type IterationOptions,
   type RunHandlers,
   type StartPosition,
+  type SubscribeOptions,
 } from './consumer.ts';
+export type { CommittedOffset, OffsetToCommit } from './groups/committed-offsets.ts';
+export { GroupAdmin, type GroupDescription, type GroupListing, type GroupMember } from './groups/group-admin.ts';
+export type { Subscription } from './groups/group-membership.ts';
 export { InProcessOpener } from './in-process-transport.ts';
 export { partitionOfKey } from './partitioner.ts';
 export { Producer, type ProducerOptions, type SendRequest } from './producer.ts';
