@@ -150,14 +150,15 @@ async function isWritable(fixture: BrokerFixture): Promise<boolean> {
 }
 
 /** Resolves with whether the logs could be written to afterwards, and so be looked at. */
-async function round(operation: number, ending: Ending): Promise<boolean> {
+async function round(operation: number, { ending, twice }: Rounds): Promise<boolean> {
   const random = new SeededRandom(operation);
   const fixture = await prepared();
   // From this operation on nothing reaches the store: the broker is dead, it does not know it yet.
   fixture.store.fail({ nth: operation, code: 'EIO', sticky: true, tornBytes: random.below(200) });
   const all = clients();
   await runAll(fixture, all);
-  const store = ending(fixture.store, random);
+  let store = ending(fixture.store, random);
+  if (twice) store = ending(await dieRecovering(store, fixture, random), random);
   const next = await BrokerFixture.start({ store, checkpoints: fixture.checkpoints, config: CONFIG });
   const writable = await isWritable(next);
   if (writable) await check(next, all);
@@ -165,25 +166,47 @@ async function round(operation: number, ending: Ending): Promise<boolean> {
   return writable;
 }
 
-/** Each with the part of its rounds that must leave all logs without a hole. */
-const ENDINGS: readonly (readonly [string, Ending, number])[] = [
-  ['a kill', (store) => store.afterKill(), 1],
-  ['a power loss that takes all that was not flushed', (store) => store.afterPowerLoss(() => 1), 1],
-  ['a power loss that takes some of it', (store, random) => store.afterPowerLoss(() => random.uint32()), 0.7],
+/** The broker dies once more while it makes good what the first death left. */
+async function dieRecovering(store: MemoryStore, before: BrokerFixture, random: SeededRandom): Promise<MemoryStore> {
+  store.fail({ nth: 1 + random.below(60), code: 'EIO', sticky: true, tornBytes: random.below(200) });
+  const started = BrokerFixture.start({ store, checkpoints: before.checkpoints, config: CONFIG });
+  // It may not even come to serve.
+  await started.then(recover, () => {});
+  return store;
+}
+
+interface Rounds {
+  readonly name: string;
+  readonly ending: Ending;
+  readonly twice: boolean;
+  /** The part of the rounds that must leave all logs without a hole. */
+  readonly wholeMin: number;
+}
+
+const kill: Ending = (store) => store.afterKill();
+const loseAll: Ending = (store) => store.afterPowerLoss(() => 1);
+const loseSome: Ending = (store, random) => store.afterPowerLoss(() => random.uint32());
+
+const ROUNDS: readonly Rounds[] = [
+  { name: 'a kill', ending: kill, twice: false, wholeMin: 1 },
+  { name: 'a kill, and another one in the recovery,', ending: kill, twice: true, wholeMin: 1 },
+  { name: 'a power loss that takes all that was not flushed', ending: loseAll, twice: false, wholeMin: 1 },
+  { name: 'two such power losses', ending: loseAll, twice: true, wholeMin: 1 },
+  { name: 'a power loss that takes some of it', ending: loseSome, twice: false, wholeMin: 0.7 },
 ];
 
-for (const [name, ending, wholeMin] of ENDINGS) {
-  test(`${name} at any operation tears no transaction and leaves none hanging`, { timeout: 120_000 }, async () => {
+for (const rounds of ROUNDS) {
+  test(`${rounds.name} at any operation: no transaction is torn, none hangs`, { timeout: 120_000 }, async () => {
     const operations = await operationsOf();
     expect(operations).toBeGreaterThan(30);
     let whole = 0;
     for (let operation = 1; operation <= operations; operation++) {
       try {
-        if (await round(operation, ending)) whole++;
+        if (await round(operation, rounds)) whole++;
       } catch (error) {
         throw new Error(`operation ${operation} of ${operations}`, { cause: error });
       }
     }
-    expect(whole).toBeGreaterThanOrEqual(operations * wholeMin);
+    expect(whole).toBeGreaterThanOrEqual(operations * rounds.wholeMin);
   });
 }
