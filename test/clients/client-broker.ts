@@ -3,8 +3,12 @@
 import { afterAll, beforeAll } from 'vitest';
 import { BrokerProcess, temporaryDirectory } from '../support/broker-process.ts';
 
-/** Kafka's habit is to wait three seconds for members that start together; tests have one at a time. */
-export const QUICK_GROUPS: readonly string[] = ['group.initial.rebalance.delay.ms=0', 'offsets.topic.num.partitions=4'];
+/** Kafka's habit is to wait seconds for members that start together, and between heartbeats; tests have little time. */
+export const QUICK_GROUPS: readonly string[] = [
+  'group.initial.rebalance.delay.ms=0',
+  'group.min.session.timeout.ms=1000',
+  'offsets.topic.num.partitions=4',
+];
 
 export interface ClientBroker {
   /** `HOST:PORT` of the Kafka listener. */

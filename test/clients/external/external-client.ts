@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../house/source-files.ts';
 import { BrokerProcess, temporaryDirectory } from '../../support/broker-process.ts';
+import { QUICK_GROUPS } from '../client-broker.ts';
 
 export const EXTERNAL = join(ROOT, 'test/clients/external');
 /** Where install.sh puts what no package manager of the system has. */
@@ -58,7 +59,8 @@ export function useExternalBroker(label: string, options: { readonly kafka?: str
   let broker: BrokerProcess | undefined;
   const directory = temporaryDirectory(label);
   beforeAll(async () => {
-    broker = await BrokerProcess.start({ dataDirectory: directory.path, ...options });
+    const settings = QUICK_GROUPS.flatMap((entry) => ['--set', entry]);
+    broker = await BrokerProcess.start({ dataDirectory: directory.path, arguments: settings, ...options });
   });
   afterAll(async () => {
     await broker?.stop('SIGTERM');

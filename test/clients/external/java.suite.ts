@@ -55,6 +55,14 @@ describeClient('the Java client', [JAVA, join(CLIENT, 'complete')], () => {
     'consume: headers, null keys and tombstones come back',
     'transactions: committed is read, aborted is not',
     'transactions: an older producer is fenced',
+    ...['classic', 'consumer'].flatMap((protocol) =>
+      ['commit and resume', 'members join and leave', 'static members come back'].map(
+        (what) => `groups: ${protocol}, ${what}`,
+      ),
+    ),
+    'groups: cooperative rebalancing',
+    'groups: admin lists, describes, changes offsets and deletes',
+    'groups: offsets within a transaction',
   ];
   testCases(cases, (bootstrap) => java('Suite.java', bootstrap), broker);
 });

@@ -31,6 +31,11 @@ describeClient('confluent-kafka for Python', [PYTHON, join(PACKAGES, 'confluent_
     'consume: headers, null keys and tombstones come back',
     'transactions: committed is read, aborted is not',
     'transactions: an older producer is fenced',
+    'groups: commit and resume',
+    'groups: members join and leave',
+    'groups: members join and leave, cooperatively',
+    'groups: static members come back',
+    'groups: offsets within a transaction',
   ];
   testCases(cases, (bootstrap) => python('suite_confluent.py', bootstrap), useExternalBroker('confluent'));
 });
@@ -44,6 +49,9 @@ describeClient('kafka-python', [PYTHON, join(PACKAGES, 'kafka')], () => {
     'produce: a record that is too large is refused',
     'consume: beginning, end, offset and timestamp',
     'consume: headers, null keys and tombstones come back',
+    'groups: commit and resume',
+    'groups: members join and leave',
+    'groups: admin lists, describes and deletes',
   ];
   testCases(cases, (bootstrap) => python('suite_kafka_python.py', bootstrap), useExternalBroker('kafka-python'));
 });

@@ -52,7 +52,6 @@ public class Suite {
 
     public static void main(String[] args) {
         Suite suite = new Suite(args[0]);
-        boolean withGroups = args.length > 1 && args[1].contains("groups");
         suite.check("admin: topics are created, described, extended, listed and deleted", suite::topics);
         suite.check("admin: refusals are Kafka's", suite::refusals);
         suite.check("admin: configurations are changed and described", suite::configurations);
@@ -70,16 +69,14 @@ public class Suite {
         suite.check("consume: headers, null keys and tombstones come back", suite::contents);
         suite.check("transactions: committed is read, aborted is not", suite::transactions);
         suite.check("transactions: an older producer is fenced", suite::fencing);
-        if (withGroups) {
-            for (String protocol : List.of("classic", "consumer")) {
-                suite.check("groups: " + protocol + ", commit and resume", () -> suite.resume(protocol));
-                suite.check("groups: " + protocol + ", members join and leave", () -> suite.rebalance(protocol));
-                suite.check("groups: " + protocol + ", static members come back", () -> suite.staticMembers(protocol));
-            }
-            suite.check("groups: cooperative rebalancing", suite::cooperative);
-            suite.check("groups: admin lists, describes, changes offsets and deletes", suite::groupAdmin);
-            suite.check("groups: offsets within a transaction", suite::transactionalOffsets);
+        for (String protocol : List.of("classic", "consumer")) {
+            suite.check("groups: " + protocol + ", commit and resume", () -> suite.resume(protocol));
+            suite.check("groups: " + protocol + ", members join and leave", () -> suite.rebalance(protocol));
+            suite.check("groups: " + protocol + ", static members come back", () -> suite.staticMembers(protocol));
         }
+        suite.check("groups: cooperative rebalancing", suite::cooperative);
+        suite.check("groups: admin lists, describes, changes offsets and deletes", suite::groupAdmin);
+        suite.check("groups: offsets within a transaction", suite::transactionalOffsets);
         suite.admin.close(Duration.ofSeconds(5));
         System.exit(0);
     }

@@ -1,4 +1,4 @@
-"""confluent-kafka (librdkafka) against a broker: suite_confluent.py HOST:PORT [groups]. One line of JSON for each case."""
+"""confluent-kafka (librdkafka) against a broker: suite_confluent.py HOST:PORT. One line of JSON for each case."""
 
 import sys
 import time
@@ -9,7 +9,6 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, Ne
 from suite_lines import numbered, run, same
 
 SERVERS = sys.argv[1]
-WITH_GROUPS = "groups" in sys.argv[2:]
 BASE_TIME = 1750000000000
 ADMIN = AdminClient({"bootstrap.servers": SERVERS})
 
@@ -295,14 +294,11 @@ CASES += [
     ("consume: headers, null keys and tombstones come back", contents),
     ("transactions: committed is read, aborted is not", transactions),
     ("transactions: an older producer is fenced", fencing),
+    ("groups: commit and resume", resume),
+    ("groups: members join and leave", lambda: rebalance("range")),
+    ("groups: members join and leave, cooperatively", lambda: rebalance("cooperative-sticky")),
+    ("groups: static members come back", static_members),
+    ("groups: offsets within a transaction", transactional_offsets),
 ]
-if WITH_GROUPS:
-    CASES += [
-        ("groups: commit and resume", resume),
-        ("groups: members join and leave", lambda: rebalance("range")),
-        ("groups: members join and leave, cooperatively", lambda: rebalance("cooperative-sticky")),
-        ("groups: static members come back", static_members),
-        ("groups: offsets within a transaction", transactional_offsets),
-    ]
 
 run(CASES)

@@ -1,4 +1,4 @@
-"""kafka-python against a broker: suite_kafka_python.py HOST:PORT [groups]. One line of JSON for each case."""
+"""kafka-python against a broker: suite_kafka_python.py HOST:PORT. One line of JSON for each case."""
 
 import sys
 import time
@@ -11,7 +11,6 @@ from kafka.structs import OffsetAndMetadata
 from suite_lines import numbered, run, same
 
 SERVERS = sys.argv[1]
-WITH_GROUPS = "groups" in sys.argv[2:]
 BASE_TIME = 1750000000000
 ADMIN = KafkaAdminClient(bootstrap_servers=SERVERS)
 
@@ -226,12 +225,9 @@ CASES += [
     ("produce: a record that is too large is refused", too_large),
     ("consume: beginning, end, offset and timestamp", positions),
     ("consume: headers, null keys and tombstones come back", contents),
+    ("groups: commit and resume", resume),
+    ("groups: members join and leave", rebalance),
+    ("groups: admin lists, describes and deletes", group_admin),
 ]
-if WITH_GROUPS:
-    CASES += [
-        ("groups: commit and resume", resume),
-        ("groups: members join and leave", rebalance),
-        ("groups: admin lists, describes and deletes", group_admin),
-    ]
 
 run(CASES)
