@@ -2,6 +2,7 @@
 
 import { Command, Option } from 'commander';
 import type { Client, ConsumedBatch, ConsumedRecord, Consumer, StartPosition } from '../client/index.ts';
+import { LogFault } from '../core/fault.ts';
 import { oneOf, parseSeparator, parseStart, wholeNumber } from './arguments.ts';
 import { Output } from './output.ts';
 import { jsonLine, textLine } from './record-format.ts';
@@ -18,9 +19,11 @@ Examples:
   $ millrace consume greetings --from 2026-01-31T08:00:00Z --count 10
   $ millrace consume greetings --from 1200 --partition 0 --until-end
   $ millrace consume greetings --format json | jq .value
+  $ millrace consume greetings --group readers
 
 --from takes beginning (the default), end, an offset, or a time: ISO 8601, or @ and milliseconds since 1970. It waits
-for more records until --count or --until-end is reached, or you press Ctrl-C. Text is the value and a newline, byte for
+for more records until --count or --until-end is reached, or you press Ctrl-C. With --group it goes on where the group
+has committed, shares partitions with the group's other members, and commits what it has printed. Text is the value and a newline, byte for
 byte; a null value is an empty line. JSON has topic, partition, offset, timestamp, key, value and headers; bytes that are
 not UTF-8 stand in keyBase64, valueBase64.`;
 
@@ -31,6 +34,7 @@ interface ConsumeOptions {
   readonly format: (typeof FORMATS)[number];
   readonly keySeparator?: Uint8Array;
   readonly untilEnd?: true;
+  readonly group?: string;
   readonly server: string;
 }
 
@@ -46,6 +50,7 @@ export function consumeCommand(): Command {
     .option('--count <number>', 'stop after so many records', wholeNumber(0))
     .option('--partition <number>', 'read one partition', wholeNumber(0))
     .option('--until-end', 'stop where the topic ends now')
+    .option('--group <name>', 'share the topic with the other members of a group, and go on where it is')
     .addOption(new Option('--format <format>', 'text or json').argParser(oneOf(FORMATS)).default('text'))
     .addOption(
       new Option('--key-separator <text>', 'print the key and this before the value').argParser(parseSeparator),
@@ -59,15 +64,32 @@ export function consumeCommand(): Command {
 
 async function consume(client: Client, topic: string, options: ConsumeOptions): Promise<void> {
   const output = new Output(process.stdout);
-  const consumer = client.consumer({ retries: RETRIES });
+  const { group } = options;
+  // What is committed must have been printed: the command says when.
+  const consumer = client.consumer({
+    retries: RETRIES,
+    ...(group === undefined ? {} : { groupId: group, autoCommitIntervalMs: 0 }),
+  });
   const end = (): void => void consumer.close();
   process.once('SIGINT', end);
   process.once('SIGTERM', end);
-  const { partition, from } = options;
-  await consumer.assign([{ topic, from, ...(partition === undefined ? {} : { partition }) }]);
+  await begin(consumer, topic, options);
   await print(consumer, output, options);
   await consumer.close();
   await output.flush();
+}
+
+async function begin(consumer: Consumer, topic: string, options: ConsumeOptions): Promise<void> {
+  const { group, partition, from } = options;
+  if (group === undefined) {
+    await consumer.assign([{ topic, from, ...(partition === undefined ? {} : { partition }) }]);
+    return;
+  }
+  if (partition !== undefined) throw new LogFault('ERR_USAGE', '--group shares partitions out itself: no --partition');
+  if (from !== 'beginning' && from !== 'end') {
+    throw new LogFault('ERR_USAGE', '--from takes beginning or end with --group; `millrace group reset` takes more');
+  }
+  await consumer.subscribe({ topics: [topic], from });
 }
 
 async function print(consumer: Consumer, output: Output, options: ConsumeOptions): Promise<void> {
@@ -77,8 +99,20 @@ async function print(consumer: Consumer, output: Output, options: ConsumeOptions
     const records = batch.records.slice(0, left);
     left -= records.length;
     await output.write(formatted(records, options));
+    if (options.group !== undefined) await commitPrinted(consumer, batch, records);
     if (left === 0 || output.isBroken) return;
   }
+}
+
+/** The group is as far as the last record printed. A member that lost the partition meanwhile has nothing to commit. */
+async function commitPrinted(
+  consumer: Consumer,
+  { topic, partition }: ConsumedBatch,
+  records: ConsumedBatch['records'],
+): Promise<void> {
+  const last = records.at(-1);
+  const isOwn = consumer.assignment.some((place) => place.topic === topic && place.partition === partition);
+  if (last !== undefined && isOwn) await consumer.commit([{ topic, partition, offset: last.offset + 1 }]);
 }
 
 /** One write for a whole batch. */

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { consumeCommand } from './consume-command.ts';
 import { EXIT_OK, EXIT_USAGE, exitCodeOf, lineOf } from './exit-codes.ts';
+import { groupCommand } from './group-command.ts';
 import { logCommand } from './log-command.ts';
 import { produceCommand } from './produce-command.ts';
 import { startCommand } from './start-command.ts';
@@ -20,6 +21,8 @@ Examples:
   $ journalctl -f | millrace produce journal
   $ millrace consume orders --from beginning --count 10
   $ millrace consume orders --format json
+  $ millrace consume orders --group billing             go on where the group is
+  $ millrace group describe billing                     how far it is behind
   $ millrace log dump .millrace/orders-0/00000000000000000000.log
 
 Client commands reach the broker at --server, or at MILLRACE_SERVER, or at ws://127.0.0.1:8092.
@@ -40,7 +43,7 @@ function program(): Command {
     .version(versionOf(), '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', EXAMPLES);
-  const commands = [startCommand(), topicCommand(), produceCommand(), consumeCommand(), logCommand()];
+  const commands = [startCommand(), topicCommand(), produceCommand(), consumeCommand(), groupCommand(), logCommand()];
   for (const command of commands) millrace.addCommand(command);
   inherit(millrace);
   return millrace;

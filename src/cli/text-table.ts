@@ -27,3 +27,27 @@ export function formatBytes(bytes: number): string {
 export function formatCount(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
 }
+
+const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** A time span in its two largest units: `3 d 4 h`, `12 min 5 s`, `0.4 s`. */
+export function formatDuration(ms: number): string {
+  if (ms < 10 * SECOND_MS) return `${(ms / SECOND_MS).toFixed(1)} s`;
+  const units = [
+    [DAY_MS, 'd'],
+    [HOUR_MS, 'h'],
+    [MINUTE_MS, 'min'],
+    [SECOND_MS, 's'],
+  ] as const;
+  const at = units.findIndex(([unit]) => ms >= unit);
+  let left = ms;
+  const parts = units.slice(at, at + 2).map(([unit, name]) => {
+    const count = Math.floor(left / unit);
+    left -= count * unit;
+    return `${count} ${name}`;
+  });
+  return parts.join(' ');
+}

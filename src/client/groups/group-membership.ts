@@ -15,6 +15,8 @@ import { CoordinatorLink } from './coordinator-link.ts';
 const LEAVE_EPOCH = -1;
 const FIRST_INTERVAL_MS = 1000;
 const ID_WORDS = 4;
+/** How often a commit is tried again under the epoch that has come. */
+const STALE_RETRIES = 5;
 
 export interface Subscription {
   /** Names of topics. */
@@ -82,6 +84,18 @@ export class GroupMembership {
 
   /** Commits as the member that it is. */
   async commit(offsets: readonly OffsetToCommit[]): Promise<void> {
+    for (let left = STALE_RETRIES; ; left--) {
+      try {
+        return await this.#commit(offsets);
+      } catch (error) {
+        if (left === 0 || !isRefusal(error, 'STALE_MEMBER_EPOCH')) throw error;
+      }
+      // The epoch has moved on meanwhile; the next heartbeat tells where to.
+      await (this.#beating ?? this.#beat());
+    }
+  }
+
+  async #commit(offsets: readonly OffsetToCommit[]): Promise<void> {
     const changed = offsets.filter(
       ({ topic, partition, offset }) => this.#committed.get(`${topic}/${partition}`) !== offset,
     );
@@ -191,7 +205,7 @@ export class GroupMembership {
   async #commitProcessed(): Promise<void> {
     if (this.#options.autoCommitIntervalMs === 0) return;
     try {
-      await this.commit(this.#options.processed());
+      await this.#commit(this.#options.processed());
     } catch (error) {
       // A member that is behind or out learns it from its next heartbeat; its records will be read again.
       if (!isRefusal(error, 'STALE_MEMBER_EPOCH', 'UNKNOWN_MEMBER_ID', 'GROUP_ID_NOT_FOUND')) throw error;
