@@ -8,6 +8,7 @@ import { present } from '../core/assert.ts';
 import { LogFault } from '../core/fault.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Store } from '../core/platform.ts';
+import type { InitialMetadata } from './initial-metadata.ts';
 import type {
   CommitResult,
   DeletedTopic,
@@ -47,6 +48,8 @@ export interface LocalMetadataOptions {
   readonly clusterId: string;
   readonly nodeId: number;
   readonly logger: Logger;
+  /** What to begin with where there is no file yet; undefined is nothing. Asked at most once. */
+  readonly initial?: () => InitialMetadata | undefined;
 }
 
 export class LocalMetadataStore implements MetadataStore {
@@ -60,7 +63,7 @@ export class LocalMetadataStore implements MetadataStore {
   #pending: Pending[] = [];
 
   /**
-   * Reads the file, or begins without topics where there is none, and writes down that the broker started once more.
+   * Reads the file, or begins with `initial` where there is none, and writes down that the broker started once more.
    * Throws ERR_DATA_DIRECTORY_UNREADABLE for a file that is damaged or belongs to another cluster, ERR_STORAGE where
    * the store refuses.
    */
@@ -376,9 +379,9 @@ const EMPTY_FILE: MetadataFile = {
   nextProducerId: 0,
 };
 
-function readFile({ store, clusterId }: LocalMetadataOptions): MetadataFile {
+function readFile({ store, clusterId, initial }: LocalMetadataOptions): MetadataFile {
   const bytes = store.readSmall(METADATA_FILE);
-  if (bytes === undefined) return EMPTY_FILE;
+  if (bytes === undefined) return initialFile(initial?.());
   const content = record(parseJson(bytes), 'the file');
   if (content.format !== FORMAT) throw unreadable(`format ${String(content.format)} is not ${FORMAT}`);
   if (content.clusterId !== clusterId) {
@@ -392,6 +395,24 @@ function readFile({ store, clusterId }: LocalMetadataOptions): MetadataFile {
     brokerConfigs: configs(content.brokerConfigs),
     defaultBrokerConfigs: configs(content.defaultBrokerConfigs),
     nextProducerId: count(content.nextProducerId ?? 0, 'nextProducerId'),
+  };
+}
+
+/** The epoch of the start that follows is beyond every leader's before: logs take no epoch that goes back. */
+function initialFile(initial: InitialMetadata | undefined): MetadataFile {
+  if (initial === undefined) return EMPTY_FILE;
+  const { topics, deleted, leaderEpochMax, nextProducerId } = initial;
+  return {
+    ...EMPTY_FILE,
+    brokerEpoch: leaderEpochMax,
+    topics: topics.map(({ partitionCount, ...topic }) => ({ ...topic, partitions: partitionCount, revision: 0 })),
+    deleted: deleted.map(({ partitionCount, ...topic }) => ({
+      ...topic,
+      partitions: partitionCount,
+      configs: {},
+      revision: 0,
+    })),
+    nextProducerId,
   };
 }
 

@@ -52,3 +52,6 @@ export const COORDINATOR_BATCH_BYTES_MAX = 4 * 1024 * 1024;
 export const PARTITIONS_PER_REQUEST_MAX = 10_000;
 /** Producer ids that are taken from the metadata at once (Kafka's block too). Consumed by broker/ transactions. */
 export const PRODUCER_ID_BLOCK = 1000;
+
+/** Size of a file of Kafka's metadata log that is taken over, in bytes; it is read at once. Used by platform/node/initial-metadata. */
+export const KAFKA_METADATA_FILE_BYTES_MAX = 256 * 1024 * 1024;

@@ -190,3 +190,29 @@ test('what was committed outlives a power loss', async () => {
     expect(after.nextProducerId()).toBe(10);
   }
 });
+
+test('a store without a file begins with what it is given, beyond every leader epoch, and once', () => {
+  const store = new MemoryStore();
+  const options = { store, clusterId: 'cluster', nodeId: 7, logger: silentLogger };
+  const first = LocalMetadataStore.open({
+    ...options,
+    initial: () => ({
+      topics: [{ name: 'a', id: IDS[0], partitionCount: 2, configs: { 'retention.ms': '5' } }],
+      deleted: [{ name: 'b', id: IDS[1], partitionCount: 3 }],
+      leaderEpochMax: 41,
+      nextProducerId: 3000,
+    }),
+  });
+  expect(first.brokerEpoch).toBe(42);
+  expect(topic(first, 'a')).toMatchObject({ id: IDS[0], configs: { 'retention.ms': '5' } });
+  expect(topic(first, 'a').partitions).toMatchObject([{ leaderEpoch: 42 }, { leaderEpoch: 42 }]);
+  expect([...first.deletedTopics()]).toEqual([{ name: 'b', id: IDS[1], partitionCount: 3 }]);
+  expect(first.nextProducerId()).toBe(3000);
+  const second = LocalMetadataStore.open({
+    ...options,
+    initial: () => {
+      throw new Error('there is a file');
+    },
+  });
+  expect(second.brokerEpoch).toBe(43);
+});

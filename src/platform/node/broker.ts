@@ -17,6 +17,7 @@ import { systemClock, systemRandom } from './clock.ts';
 import { ConnectionSet } from './connection-set.ts';
 import { type OpenDataDirectory, openDataDirectory } from './data-directory.ts';
 import { type HttpListener, listenHttp } from './http-listener.ts';
+import { initialMetadata } from './initial-metadata.ts';
 import { KafkaListeners, named } from './kafka-listeners.ts';
 import type { BrokerMetrics } from './metrics.ts';
 import { RequestTally } from './metrics-tally.ts';
@@ -113,21 +114,25 @@ class NodeBroker implements RunningBroker {
     const connections = this.#openConnections();
     this.#listener = await this.#listen(handler, connections);
     this.#kafka = await this.#listenKafka(handler, connections);
+    const { store, clusterId, checkpoints } = this.#directory;
+    const recordBatches = createRecordBatchCodec(Kernels.create(loadWasmModule('plain')));
     const metadata = LocalMetadataStore.open({
-      store: this.#directory.store,
-      clusterId: this.#directory.clusterId,
+      store,
+      clusterId,
       nodeId,
       logger,
+      initial: () =>
+        initialMetadata({ store, partitions: new Set(checkpoints.partitions.keys()), recordBatches, logger }),
     });
     const broker = await Broker.start({
       executor,
       metadata,
-      directory: this.#directory.checkpoints,
+      directory: checkpoints,
       config: this.#config,
       clock: systemClock,
       random: systemRandom,
       logger,
-      recordBatches: createRecordBatchCodec(Kernels.create(loadWasmModule('plain'))),
+      recordBatches,
       observer: this.#tally,
       advertised: (connection) =>
         this.#kafka?.advertised(connection.listener) ?? { host: connection.localHost, port: connection.localPort },
