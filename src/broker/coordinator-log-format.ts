@@ -8,6 +8,9 @@ import type { Decoded, Encodable, Fields } from '../protocol/schema.ts';
 import { structCodec } from '../protocol/struct-codec.ts';
 import { Writer } from '../protocol/writer.ts';
 
+/** Most keys and values are small. */
+const FIRST_BUFFER_BYTES = 128;
+
 export interface StoredSchemaDeclaration<F extends Fields> {
   /** First and last version that can be read, inclusive. */
   readonly versions: readonly [number, number];
@@ -50,7 +53,7 @@ export class StoredSchema<F extends Fields> {
   }
 
   #encode(value: unknown, version = this.#declaration.written): Uint8Array {
-    const writer = new Writer();
+    const writer = new Writer(FIRST_BUFFER_BYTES);
     writer.int16(version);
     this.#codec(version).write(writer, value);
     return writer.finishFlat();
