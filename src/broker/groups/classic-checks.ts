@@ -35,6 +35,8 @@ export function hasRoomFor(group: ClassicGroup, memberId: string, maxSize: numbe
 
 /** Checks that the claim is that of a member of the current generation. */
 export function claimRefusal(group: ClassicGroup, { memberId, groupInstanceId, generationId }: MemberClaim): number {
+  // It was deleted, or thrown away for another reading of the log, since the request found it.
+  if (group.state === 'Dead') return ERROR_CODES.COORDINATOR_NOT_AVAILABLE;
   const fenced = group.fence(memberId, groupInstanceId);
   if (fenced !== ERROR_CODES.NONE) return fenced;
   return generationId === group.generationId ? ERROR_CODES.NONE : ERROR_CODES.ILLEGAL_GENERATION;

@@ -78,6 +78,7 @@ export class ClassicRebalance {
   /** Ends everything: timers stop, and whoever waits is answered. */
   dissolve(errorCode: number): void {
     const group = this.#group;
+    if (group.state === 'Dead') return;
     this.#joinTimer.cancel();
     this.#syncTimer.cancel();
     for (const timer of group.pendingMembers.values()) timer.cancel();
@@ -96,6 +97,10 @@ export class ClassicRebalance {
   #join(request: JoinRequest, answer: Answer<JoinOutcome>): void {
     const group = this.#group;
     const { memberId, groupInstanceId } = request;
+    if (group.state === 'Dead') {
+      answer(joinError(ERROR_CODES.COORDINATOR_NOT_AVAILABLE, memberId));
+      return;
+    }
     if (!hasRoomFor(group, memberId, this.#context.settings().maxSize)) {
       group.remove(memberId);
       answer(joinError(ERROR_CODES.GROUP_MAX_SIZE_REACHED));

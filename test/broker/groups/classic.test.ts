@@ -1,6 +1,7 @@
 // Classic groups over frames: joining, synchronizing, staying, leaving, fencing.
 
 import { describe, expect, test } from 'vitest';
+import { ERROR_CODES } from '../../../src/protocol/errors.ts';
 import { joinGroup } from '../../../src/protocol/messages/11-join-group.ts';
 import { leaveGroup } from '../../../src/protocol/messages/13-leave-group.ts';
 import { describeGroups } from '../../../src/protocol/messages/15-describe-groups.ts';
@@ -15,6 +16,7 @@ import {
   subscription,
   synchronize,
 } from './group-fixture.ts';
+import { ShardFixture } from './shard-fixture.ts';
 
 async function stateOf(fixture: BrokerFixture, groupId = 'group'): Promise<string> {
   const { groups } = await fixture.request(describeGroups, 5, {
@@ -374,4 +376,30 @@ describe('static members', () => {
       'UNKNOWN_MEMBER_ID',
     ]);
   });
+});
+
+test('a group that is gone since a request found it is told so, and nothing comes of the request', async () => {
+  const fixture = new ShardFixture();
+  const entry = fixture.shard.classic('group');
+  if (entry === undefined) throw new Error('no group');
+  fixture.shard.unloaded(ERROR_CODES.NOT_COORDINATOR);
+  fixture.shard.unloaded(ERROR_CODES.NOT_COORDINATOR);
+  const claim = { memberId: 'one', groupInstanceId: null, generationId: 1 };
+  const { rebalance: gone } = entry;
+  expect(nameOf(gone.heartbeat(claim))).toBe('COORDINATOR_NOT_AVAILABLE');
+  const sync = { ...claim, protocolType: null, protocolName: null, assignments: [] };
+  expect(nameOf((await gone.sync(sync)).errorCode)).toBe('COORDINATOR_NOT_AVAILABLE');
+  const join = {
+    memberId: '',
+    groupInstanceId: null,
+    protocolType: 'consumer',
+    protocols: [{ name: 'range', metadata: subscription() }],
+    sessionTimeoutMs: 10_000,
+    rebalanceTimeoutMs: 10_000,
+    client: { clientId: 'test', clientHost: '/127.0.0.1' },
+    needsMemberId: false,
+    maySkipAssignment: true,
+  };
+  expect(nameOf((await gone.join(join)).errorCode)).toBe('COORDINATOR_NOT_AVAILABLE');
+  expect(fixture.clock.timerCount).toBe(0);
 });
