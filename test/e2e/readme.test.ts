@@ -69,6 +69,11 @@ test('the first steps from Node', async () => {
   expect(output).toMatch(/^partition \d, offset 0\n0 one coffee\n$/);
 });
 
+test('kafkajs over WebSocket', async () => {
+  const text = block('js', 'kafkajs-over-websocket');
+  expect(await runScript('kafkajs-over-websocket.mjs', text)).toMatch(/^offset \d+$/m);
+});
+
 test('the embedded broker', async () => {
   const embedded = temporaryDirectory('embedded');
   const text = block('js', 'startBroker').replace('/tmp/millrace-embedded', embedded.path);
