@@ -76,7 +76,9 @@ export class GroupOffsets {
     const refusal =
       typeof partition === 'object' ? this.#commitRefusal(partition.machine, request, version) : unreached(partition);
     if (typeof partition !== 'object' || refusal !== ERROR_CODES.NONE) return request.offsets.map(() => refusal);
-    const expireTimestamp = retentionMs === -1 ? -1 : this.#options.clock.now() + retentionMs;
+    // A retention beyond all time is for ever, and the sum must still be a number that a record can carry.
+    const expireTimestamp =
+      retentionMs === -1 ? -1 : Math.min(this.#options.clock.now() + retentionMs, Number.MAX_SAFE_INTEGER);
     return this.#write(partition, request, { expireTimestamp });
   }
 
