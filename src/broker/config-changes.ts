@@ -9,6 +9,8 @@ import type { Refusal } from './topic-creation.ts';
 
 /** Kafka's numbers of the operations, as words. */
 const OPERATIONS = ['set', 'delete', 'append', 'subtract'] as const;
+/** The number of `set`. */
+export const SET_OPERATION = 0;
 type Operation = (typeof OPERATIONS)[number];
 
 export interface ConfigChange {

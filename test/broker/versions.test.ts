@@ -111,6 +111,13 @@ function bodies(version: number, topicId: string): Readonly<Record<number, unkno
     },
     23: { topics: [{ topic: 'orders', partitions: [{ partition: 0, leaderEpoch: 0 }] }] },
     32: { resources: [{ resourceType: 2, resourceName: 'orders', configurationKeys: null }] },
+    33: {
+      resources: [
+        { resourceType: 2, resourceName: 'orders', configs: [{ name: 'retention.ms', value: '1000' }] },
+        { resourceType: 4, resourceName: '1', configs: [] },
+      ],
+      validateOnly: false,
+    },
     35: { topics: null },
     37: { topics: [{ name: 'orders', count: version + 2, assignments: null }], timeoutMs: 1, validateOnly: false },
     44: {
@@ -127,6 +134,7 @@ function bodies(version: number, topicId: string): Readonly<Record<number, unkno
     61: { topics: [{ name: 'orders', partitionIndexes: [0] }] },
     65: { transactionalIds: ['shop'] },
     66: { stateFilters: [], producerIdFilters: [] },
+    75: { topics: [{ name: 'orders' }], responsePartitionLimit: 1, cursor: { topicName: 'orders', partitionIndex: 0 } },
   };
 }
 
@@ -159,8 +167,8 @@ test('ApiVersions lists exactly the handlers, and Produce from 0 (KAFKA-18659)',
     const { errorCode, apiKeys } = await fixture.request(apiVersions, version, body);
     expect(errorCode).toBe(0);
     expect(apiKeys.map(({ apiKey }) => apiKey)).toEqual([
-      0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 32, 35, 37, 42, 44, 47,
-      60, 61, 65, 66, 68, 69,
+      0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 32, 33, 35, 37, 42, 44,
+      47, 60, 61, 65, 66, 68, 69, 75,
     ]);
     expect(apiKeys[0]).toEqual({ apiKey: 0, minVersion: 0, maxVersion: 13 });
     expect(apiKeys[1]).toEqual({ apiKey: 1, minVersion: 4, maxVersion: 18 });

@@ -62,6 +62,19 @@ describe.each(TRANSPORTS)('kafkajs over %s', (transport) => {
     await expect(creation).rejects.toMatchObject({ name: 'KafkaJSAggregateError' });
   });
 
+  it('changes configurations', async () => {
+    const topic = names.next();
+    await admin.createTopics({ topics: [{ topic, configEntries: [{ name: 'retention.ms', value: '3600000' }] }] });
+    const resource = { type: ConfigResourceTypes.TOPIC, name: topic };
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ ...resource, configEntries: [{ name: 'segment.ms', value: '60000' }] }],
+    });
+    const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [resource] });
+    const set = (resources[0]?.configEntries ?? []).filter(({ isDefault }) => !isDefault);
+    expect(set).toMatchObject([{ configName: 'segment.ms', configValue: '60000' }]);
+  });
+
   it('reads configurations', async () => {
     const topic = names.next();
     await admin.createTopics({ topics: [{ topic, configEntries: [{ name: 'retention.ms', value: '3600000' }] }] });

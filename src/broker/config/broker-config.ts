@@ -46,6 +46,8 @@ export interface BrokerSettings {
   readonly deleteTopics: boolean;
   readonly flushesForAcksAll: boolean;
   readonly fetchMaxBytes: number;
+  /** Partitions of one DescribeTopicPartitions response. */
+  readonly requestPartitionsMax: number;
   readonly fetchSessionsMax: number;
   /** Undefined where `listeners` is not set. */
   readonly listeners: readonly ListenerSetting[] | undefined;
@@ -159,6 +161,7 @@ function settingsOf(config: BrokerConfig): BrokerSettings {
     deleteTopics: flag('delete.topic.enable'),
     flushesForAcksAll: flag('millrace.acks.all.flush'),
     fetchMaxBytes: number('fetch.max.bytes'),
+    requestPartitionsMax: number('max.request.partition.size.limit'),
     fetchSessionsMax: number('max.incremental.fetch.session.cache.slots'),
     listeners: listeners === '' ? undefined : parseListeners('listeners', listeners),
     advertisedListeners: parseAdvertisedListeners(text('advertised.listeners')),

@@ -295,6 +295,15 @@ export const BROKER_CONFIGS = new ConfigTable([
   ),
   define(
     {
+      name: 'max.request.partition.size.limit',
+      type: 'int',
+      defaultValue: '2000',
+      documentation: 'The most partitions that one DescribeTopicPartitions response tells of.',
+    },
+    { min: 1 },
+  ),
+  define(
+    {
       name: 'max.incremental.fetch.session.cache.slots',
       type: 'int',
       defaultValue: String(FETCH_SESSIONS_MAX),

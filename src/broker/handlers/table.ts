@@ -26,6 +26,7 @@ import { endTxnHandler } from './26-end-txn.ts';
 import { writeTxnMarkersHandler } from './27-write-txn-markers.ts';
 import { txnOffsetCommitHandler } from './28-txn-offset-commit.ts';
 import { describeConfigsHandler } from './32-describe-configs.ts';
+import { alterConfigsHandler } from './33-alter-configs.ts';
 import { describeLogDirsHandler } from './35-describe-log-dirs.ts';
 import { createPartitionsHandler } from './37-create-partitions.ts';
 import { deleteGroupsHandler } from './42-delete-groups.ts';
@@ -37,6 +38,7 @@ import { describeTransactionsHandler } from './65-describe-transactions.ts';
 import { listTransactionsHandler } from './66-list-transactions.ts';
 import { consumerGroupHeartbeatHandler } from './68-consumer-group-heartbeat.ts';
 import { consumerGroupDescribeHandler } from './69-consumer-group-describe.ts';
+import { describeTopicPartitionsHandler } from './75-describe-topic-partitions.ts';
 
 export const ROUTES: readonly Route[] = [
   route(produceHandler),
@@ -64,6 +66,7 @@ export const ROUTES: readonly Route[] = [
   route(writeTxnMarkersHandler),
   route(txnOffsetCommitHandler),
   route(describeConfigsHandler),
+  route(alterConfigsHandler),
   route(describeLogDirsHandler),
   route(createPartitionsHandler),
   route(deleteGroupsHandler),
@@ -75,4 +78,5 @@ export const ROUTES: readonly Route[] = [
   route(listTransactionsHandler),
   route(consumerGroupHeartbeatHandler),
   route(consumerGroupDescribeHandler),
+  route(describeTopicPartitionsHandler),
 ];
