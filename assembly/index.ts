@@ -8,11 +8,14 @@ export {
   checkStoredBatch,
   encodeRecords,
   findBatch,
+  recodeBatch,
   sealBatch,
   stampBatch,
   stampLogAppendTime,
+  stampMaxTimestamp,
   tabulateRecords,
   validateBatch,
+  validateRecords,
   wholeBatchesBytes,
 } from "./record-batch";
 

@@ -121,15 +121,18 @@ export function validateBatch(pointer: usize, available: u32): i32 {
   const count = loadI32(pointer + BATCH_RECORD_COUNT);
   if (count <= 0) return STATUS_COUNT;
   if (loadI32(pointer + BATCH_LAST_OFFSET_DELTA) != count - 1) return STATUS_OFFSET_DELTA;
-  return codec == 0 ? validateRecords(pointer, count) : STATUS_OK;
+  if (codec != 0) return STATUS_OK;
+  const first = pointer + BATCH_HEADER_BYTES;
+  return validateRecords(first, <u32>(batchEnd(pointer) - first), count, <f64>loadI64(pointer + BATCH_BASE_TIMESTAMP));
 }
 
-function validateRecords(pointer: usize, count: i32): i32 {
-  const end = batchEnd(pointer);
-  const first = pointer + BATCH_HEADER_BYTES;
-  if (<u32>count > <u32>(end - first) / RECORD_BYTES_MIN) return STATUS_COUNT;
-  const baseTimestamp = loadI64(pointer + BATCH_BASE_TIMESTAMP);
-  const status = scanRecords(first, end, count, baseTimestamp, count - 1, true, 0, pointer);
+/**
+ * Rules for the records of a batch from a producer, where they are not compressed or decompressed. Fills what the summary
+ * says of records; the base timestamp is that of their batch.
+ */
+export function validateRecords(first: usize, byteCount: u32, count: i32, baseTimestamp: f64): i32 {
+  if (<u32>count > byteCount / RECORD_BYTES_MIN) return STATUS_COUNT;
+  const status = scanRecords(first, first + byteCount, count, <i64>baseTimestamp, count - 1, true, 0, first);
   if (status != STATUS_OK) return status;
   summarize(SUMMARY_RECORDS_MAX_TIMESTAMP, <f64>scannedMaxTimestamp);
   summarize(SUMMARY_OFFSET_DELTA_OF_MAX, <f64>scannedMaxOffsetDelta);
@@ -159,6 +162,26 @@ export function stampLogAppendTime(pointer: usize, timestamp: f64): void {
   storeI16(pointer + BATCH_ATTRIBUTES, loadI16(pointer + BATCH_ATTRIBUTES) | ATTRIBUTE_LOG_APPEND_TIME);
   storeI64(pointer + BATCH_MAX_TIMESTAMP, <i64>timestamp);
   storeI32(pointer + BATCH_CRC, computeCrc(pointer));
+}
+
+/** The max timestamp, and the CRC that follows from it. */
+export function stampMaxTimestamp(pointer: usize, timestamp: f64): void {
+  storeI64(pointer + BATCH_MAX_TIMESTAMP, <i64>timestamp);
+  storeI32(pointer + BATCH_CRC, computeCrc(pointer));
+}
+
+/**
+ * Makes a header fit to records behind it that were compressed anew and end at `end`: codec, length and CRC, and the
+ * summary's view of them.
+ */
+export function recodeBatch(pointer: usize, end: usize, codec: i32): void {
+  const attributes = (loadI16(pointer + BATCH_ATTRIBUTES) & ~ATTRIBUTE_COMPRESSION_MASK) | codec;
+  const bytes = <i32>(end - pointer);
+  storeI16(pointer + BATCH_ATTRIBUTES, attributes);
+  storeI32(pointer + BATCH_LENGTH, bytes - BATCH_LENGTH_OVERHEAD);
+  storeI32(pointer + BATCH_CRC, computeCrc(pointer));
+  summarize(SUMMARY_ATTRIBUTES, <f64>(attributes & 0xffff));
+  summarize(SUMMARY_BATCH_BYTES, <f64>bytes);
 }
 
 /** Bytes of the batch at `pointer` by its length field alone; 0 where it is cut off, -1 where the length is wrong. */

@@ -4,14 +4,17 @@
 import { parentPort } from 'node:worker_threads';
 import { workerData } from 'piscina';
 import { present } from '../src/core/assert.ts';
+import type { PartitionCommand } from '../src/partition/commands.ts';
 import type { GroupReply, PartitionGroup } from '../src/partition/group.ts';
 import { PartitionOwner } from '../src/partition/partition-owner.ts';
 import { systemClock } from '../src/platform/node/clock.ts';
+import { createNodeCodecs } from '../src/platform/node/codecs.ts';
 import { NodeStore } from '../src/platform/node/node-store.ts';
 import { moveReply, type PartitionWorkerData } from '../src/platform/node/piscina-thread.ts';
 import { Kernels } from '../src/wasm/kernels.ts';
 
 const port = present(parentPort, 'the port to the main thread');
+const nodeCodecs = createNodeCodecs();
 const owner = createOwner(workerData as PartitionWorkerData);
 
 function createOwner(data: PartitionWorkerData): PartitionOwner {
@@ -21,12 +24,21 @@ function createOwner(data: PartitionWorkerData): PartitionOwner {
     store: new NodeStore(data.storeRoot, data.openFilesMax),
     kernels,
     clock: systemClock,
+    codecs: nodeCodecs.codecs,
     slabPointers: [first, first + data.slabBytes],
     onEvent: (event) => port.postMessage(event),
   });
 }
 
-/** Executes one group. An error that leaves here is a bug: the dispatching side then ends this thread. */
-export function execute(group: PartitionGroup): GroupReply {
-  return moveReply(owner.execute(group));
+/**
+ * Executes one group. An error that leaves here is a bug: the dispatching side then ends this thread. The first group
+ * that may touch compressed records waits until every codec is there; groups come one at a time, so order holds.
+ */
+export function execute(group: PartitionGroup): GroupReply | Promise<GroupReply> {
+  if (nodeCodecs.isLoaded || !group.commands.some(mayDecompress)) return moveReply(owner.execute(group));
+  return nodeCodecs.load().then(() => moveReply(owner.execute(group)));
+}
+
+function mayDecompress({ kind }: PartitionCommand): boolean {
+  return kind === 'append' || kind === 'list-offset' || kind === 'maintain';
 }

@@ -2,8 +2,9 @@
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { Command } from 'commander';
+import { COMPRESSION_NAMES } from '../core/compression.ts';
 import { LogFault } from '../core/fault.ts';
-import { REQUEST_BYTES_MAX } from '../core/limits.ts';
+import { BATCH_BYTES_MAX } from '../core/limits.ts';
 import type { DecodedBatch, RecordBatchDecoder } from '../wasm/record-batch-decoder.ts';
 import { Output } from './output.ts';
 import { formatCount } from './text-table.ts';
@@ -12,7 +13,6 @@ import { formatCount } from './text-table.ts';
 const LENGTH_OVERHEAD_BYTES = 12;
 const LENGTH_POSITION = 8;
 const HEADER_BYTES = 61;
-const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 
 const EXAMPLES = `
 Examples:
@@ -38,12 +38,16 @@ export function logCommand(): Command {
 }
 
 async function dump(path: string, options: DumpOptions): Promise<void> {
-  const [{ Kernels }, { RecordBatchDecoder }, { loadWasmModule }] = await Promise.all([
-    import('../wasm/kernels.ts'),
-    import('../wasm/record-batch-decoder.ts'),
-    import('../platform/node/wasm-modules.ts'),
-  ]);
+  const [{ Kernels }, { RecordBatchDecoder }, { loadWasmModule }, { createClientCodecs }, { decompress }] =
+    await Promise.all([
+      import('../wasm/kernels.ts'),
+      import('../wasm/record-batch-decoder.ts'),
+      import('../platform/node/wasm-modules.ts'),
+      import('../platform/node/codecs.ts'),
+      import('../client/compression.ts'),
+    ]);
   const decoder = new RecordBatchDecoder(Kernels.create(loadWasmModule('plain')));
+  const codecs = createClientCodecs();
   const output = new Output(process.stdout);
   const file = open(path);
   const total = { batches: 0, records: 0 };
@@ -51,7 +55,11 @@ async function dump(path: string, options: DumpOptions): Promise<void> {
     for (const { batch, position } of batchesOf(path, file, decoder)) {
       total.batches++;
       total.records += batch.recordCount;
-      await output.write(batchText(batch, position, options.records ?? false));
+      await output.write(batchText(batch, position));
+      if (options.records === true) {
+        const plain = await decompress(batch.compression, batch.recordsBytes, codecs);
+        await output.write(batch.records(plain).map(recordText).join(''));
+      }
       if (output.isBroken) return;
     }
     await output.write(
@@ -83,7 +91,7 @@ function* batchesOf(path: string, file: number, decoder: RecordBatchDecoder): Ge
   for (let position = 0; position < size; ) {
     const headBytes = readSync(file, head, 0, head.length, position);
     const byteCount = head.readInt32BE(LENGTH_POSITION) + LENGTH_OVERHEAD_BYTES;
-    if (headBytes < head.length || byteCount < HEADER_BYTES || byteCount > REQUEST_BYTES_MAX) {
+    if (headBytes < head.length || byteCount < HEADER_BYTES || byteCount > BATCH_BYTES_MAX) {
       throw new LogFault('ERR_CORRUPT_LOG', `${path}: no record batch begins at byte ${position}`);
     }
     if (position + byteCount > size) {
@@ -110,7 +118,7 @@ function checked(
   throw new LogFault('ERR_CORRUPT_LOG', `${path}: no record batch begins at byte ${position}`);
 }
 
-function batchText(batch: DecodedBatch, position: number, withRecords: boolean): string {
+function batchText(batch: DecodedBatch, position: number): string {
   const { baseOffset, lastOffset, recordCount, partitionLeaderEpoch, maxTimestamp, producerId } = batch;
   const words = [
     `offsets ${baseOffset}-${lastOffset}`,
@@ -118,15 +126,13 @@ function batchText(batch: DecodedBatch, position: number, withRecords: boolean):
     `bytes ${batch.bytes.length}`,
     `records ${recordCount}`,
     `epoch ${partitionLeaderEpoch}`,
-    `codec ${CODECS[batch.compression] ?? batch.compression}`,
+    `codec ${COMPRESSION_NAMES[batch.compression] ?? batch.compression}`,
     `max timestamp ${maxTimestamp}`,
   ];
   if (producerId >= 0) words.push(`producer ${producerId}/${batch.producerEpoch} sequence ${batch.baseSequence}`);
   if (batch.isTransactional) words.push('transactional');
   if (batch.isControl) words.push('control');
-  const line = `${words.join(', ')}\n`;
-  if (!withRecords || batch.compression !== 0) return line;
-  return line + batch.records().map(recordText).join('');
+  return `${words.join(', ')}\n`;
 }
 
 function recordText(record: ReturnType<DecodedBatch['records']>[number]): string {

@@ -2,7 +2,7 @@
 
 import { createReadStream, statSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import type { RecordWriter, WriteSummary } from '../client/index.ts';
+import type { CodecName, RecordWriter, WriteSummary } from '../client/index.ts';
 import { LogFault } from '../core/fault.ts';
 import { oneOf, parseSeparator, wholeNumber } from './arguments.ts';
 import { LineSplitter } from './line-splitter.ts';
@@ -15,11 +15,12 @@ const LINE_BYTES_MAX = 64 * 1024 * 1024;
 /** Batches large enough to cost little each, and below the default of message.max.bytes. */
 const BATCH_BYTES = 960 * 1024;
 const ACKS = ['0', '1', 'all'] as const;
+const CODECS = ['gzip', 'snappy', 'lz4', 'zstd'] as const satisfies readonly CodecName[];
 
 const EXAMPLES = `
 Examples:
   $ echo hello | millrace produce greetings
-  $ millrace produce orders --file orders.txt
+  $ millrace produce orders --file orders.txt --compression zstd
   $ printf 'de:hallo\\nen:hello\\n' | millrace produce greetings --key-separator :
   $ millrace produce measurements --key-separator '\\t' --file table.tsv
 
@@ -33,6 +34,7 @@ interface ProduceOptions {
   readonly keySeparator?: Uint8Array;
   readonly partition?: number;
   readonly acks: (typeof ACKS)[number];
+  readonly compression?: CodecName;
   readonly retries?: number;
   readonly server: string;
 }
@@ -49,6 +51,9 @@ export function produceCommand(): Command {
         .argParser(oneOf(ACKS))
         .default('all'),
     )
+    .addOption(
+      new Option('--compression <codec>', 'compresses batches: gzip, snappy, lz4 or zstd').argParser(oneOf(CODECS)),
+    )
     .option('--retries <count>', 'how often a failed batch is sent again', wholeNumber(0))
     .addOption(serverOption())
     .addHelpText('after', EXAMPLES)
@@ -61,6 +66,7 @@ async function produce(topic: string, options: ProduceOptions): Promise<void> {
     const producer = client.producer({
       acks: options.acks === 'all' ? 'all' : options.acks === '1' ? 1 : 0,
       batchBytes: BATCH_BYTES,
+      compression: options.compression,
       ...(options.retries === undefined ? {} : { retries: options.retries }),
     });
     const { partition } = options;

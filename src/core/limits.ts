@@ -2,6 +2,10 @@
 
 /** Largest request frame, in bytes (Kafka's socket.request.max.bytes default). Consumed by net/ and protocol/. */
 export const REQUEST_BYTES_MAX = 104_857_600;
+/** Most that socket.request.max.bytes may be set to. Consumed by broker/ configs, workers and clients. */
+export const REQUEST_BYTES_LIMIT = 268_435_456;
+/** Largest record batch that the log writes or takes for one: beyond it a length is damage. Consumed by storage/ and partition/. */
+export const BATCH_BYTES_MAX = 536_870_912;
 /** Default of message.max.bytes: one record batch with its 12 bytes of offset and length. Consumed by broker/ configs. */
 export const MESSAGE_BYTES_MAX_DEFAULT = 1_048_588;
 /** Bytes of one inbound slab; every slot has two. Consumed by platform/ slots and workers. */
@@ -42,7 +46,7 @@ export const INDEX_WINDOW_BYTES = 64 * 1024;
 export const SCAN_WINDOW_BYTES = 1024 * 1024;
 /** Segments that one call of retention takes out; the next call goes on. Consumed by storage/. */
 export const RETENTION_SEGMENTS_MAX = 64;
-/** Bytes that one compressed record batch may grow to, so that a small one cannot fill memory. Consumed by client/. */
+/** Bytes that one compressed record batch may grow to, so that a small one cannot fill memory. Consumed by client/, partition/ and storage/. */
 export const DECOMPRESSED_BATCH_BYTES_MAX = 268_435_456;
 /** Memory that all incremental fetch sessions hold together, as they estimate it. Consumed by broker/ fetch sessions. */
 export const FETCH_SESSION_BYTES_MAX = 64 * 1024 * 1024;

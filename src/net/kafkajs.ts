@@ -15,7 +15,7 @@
  */
 
 import type { WebSocketConstructor, WebSocketLike } from '../client/web-socket-transport.ts';
-import { REQUEST_BYTES_MAX } from '../core/limits.ts';
+import { REQUEST_BYTES_LIMIT } from '../core/limits.ts';
 import { FrameSplitter, LENGTH_BYTES, writeLength } from './kafka-tcp.ts';
 
 /** The subprotocol under which a broker speaks Kafka frames. */
@@ -75,7 +75,7 @@ export class WebSocketSocket {
     webSocket.binaryType = 'arraybuffer';
     this.#webSocket = webSocket;
     this.#splitter = new FrameSplitter({
-      bytesMax: REQUEST_BYTES_MAX,
+      bytesMax: REQUEST_BYTES_LIMIT,
       onFrame: (frame) => this.#webSocket.send(frame),
       onObjection: (reason) => this.#end(new Error(reason)),
     });

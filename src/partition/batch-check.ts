@@ -65,15 +65,13 @@ export function producerRefusal(summary: BatchSummary, origin: AppendOrigin): Re
 /** Checks the batch's times against what this partition takes. */
 export function timeRefusal(summary: BatchSummary, config: LogConfig, nowMs: number): Refusal | undefined {
   if (config.stampsLogAppendTime) return undefined;
-  if (summary.recordsMaxTimestamp !== summary.maxTimestamp)
-    return invalid('the max timestamp is not that of the records');
   if (summary.hasLogAppendTime) return invalid('a producer may not set the timestamp type LogAppendTime');
   return timestampRefusal(summary, config, nowMs);
 }
 
 /** Bounds on create times: message.timestamp.before.max.ms and message.timestamp.after.max.ms (KIP-937). */
 function timestampRefusal(summary: BatchSummary, config: LogConfig, nowMs: number): Refusal | undefined {
-  const { baseTimestamp, maxTimestamp } = summary;
+  const { baseTimestamp, recordsMaxTimestamp: maxTimestamp } = summary;
   const late = maxTimestamp > nowMs + config.timestampAfterMaxMs;
   const early = baseTimestamp >= 0 && baseTimestamp < nowMs - config.timestampBeforeMaxMs;
   if (!late && !early) return undefined;

@@ -1,5 +1,6 @@
 // A whole PartitionExecutor in the caller's own thread.
 
+import type { BatchCodecs } from '../core/compression.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Clock, Store } from '../core/platform.ts';
 import type { Kernels } from '../wasm/kernels.ts';
@@ -11,6 +12,7 @@ export interface InlineExecutorOptions {
   readonly kernels: Kernels;
   readonly store: Store;
   readonly clock: Clock;
+  readonly codecs?: BatchCodecs | undefined;
   readonly logger: Logger;
 }
 

@@ -1,5 +1,6 @@
 // A slot in the caller's own thread: for embedding, for tests, and for places that have no threads.
 
+import type { BatchCodecs } from '../core/compression.ts';
 import type { Clock, Store } from '../core/platform.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { PartitionEvent } from './commands.ts';
@@ -10,6 +11,7 @@ export interface InlineThreadOptions {
   readonly kernels: Kernels;
   readonly store: Store;
   readonly clock: Clock;
+  readonly codecs?: BatchCodecs | undefined;
   readonly onEvent: (event: PartitionEvent) => void;
 }
 

@@ -2,6 +2,7 @@
 // beside them. The same class serves a worker thread and the caller's own thread.
 
 import { present, unreachable } from '../core/assert.ts';
+import type { BatchCodecs } from '../core/compression.ts';
 import { type FaultRecord, LogFault } from '../core/fault.ts';
 import type { Clock, Store } from '../core/platform.ts';
 import { Log } from '../storage/log.ts';
@@ -36,6 +37,8 @@ export interface PartitionOwnerOptions {
   readonly store: Store;
   readonly kernels: Kernels;
   readonly clock: Clock;
+  /** For reading and converting compressed batches; without them they pass unread. */
+  readonly codecs?: BatchCodecs | undefined;
   /** Where each slab begins in the kernels' memory. */
   readonly slabPointers: readonly [number, number];
   readonly onEvent: (event: PartitionEvent) => void;
@@ -105,11 +108,16 @@ export class PartitionOwner {
   }
 
   #open(command: OpenCommand): OpenReply {
-    const { store, kernels, clock } = this.#options;
+    const { store, kernels, clock, codecs } = this.#options;
     const known = this.#owned.get(command.handle);
     if (known !== undefined) return { outcome: 'ok', state: known.partition.state() };
     try {
-      const partition = Partition.open(Log.open({ ...command, store, kernels, clock }), { ...command, kernels, clock });
+      const partition = Partition.open(Log.open({ ...command, store, kernels, clock, codecs }), {
+        ...command,
+        kernels,
+        clock,
+        codecs,
+      });
       this.#owned.set(command.handle, { handle: command.handle, partition, flushDue: false, flushing: false });
       return { outcome: 'ok', state: partition.state() };
     } catch (error) {

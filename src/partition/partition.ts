@@ -3,6 +3,7 @@
 
 import { STATUS_OK } from '../../assembly/shared/status.ts';
 import { assert } from '../core/assert.ts';
+import type { BatchCodecs } from '../core/compression.ts';
 import { type FaultRecord, LogFault } from '../core/fault.ts';
 import type { Clock } from '../core/platform.ts';
 import type { Log } from '../storage/log.ts';
@@ -10,6 +11,7 @@ import type { LogConfig } from '../storage/log-config.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { RecordBatchEncoder } from '../wasm/record-batch-encoder.ts';
 import { producerRefusal, type Refusal, statusRefusal, timeRefusal } from './batch-check.ts';
+import { BatchContent } from './batch-content.ts';
 import {
   type AppendOrigin,
   type AppendReply,
@@ -40,6 +42,8 @@ export interface PartitionOptions {
   readonly clock: Clock;
   readonly config: LogConfig;
   readonly leaderEpoch: number;
+  /** For reading and converting compressed batches; without them they pass unread. */
+  readonly codecs?: BatchCodecs | undefined;
 }
 
 /** What is written, as far as producers go: a batch of one with an id, a coordinator's marker, or neither. */
@@ -51,6 +55,7 @@ export class Partition {
   readonly #clock: Clock;
   readonly #leaderEpoch: number;
   readonly #producers: PartitionProducers;
+  readonly #content: BatchContent;
   #config: LogConfig;
   #state: PartitionState | undefined;
 
@@ -70,6 +75,7 @@ export class Partition {
     this.#clock = options.clock;
     this.#config = options.config;
     this.#leaderEpoch = options.leaderEpoch;
+    this.#content = new BatchContent(options.kernels, options.codecs);
     this.#producers = new PartitionProducers(log, this.#times());
   }
 
@@ -117,9 +123,12 @@ export class Partition {
     if (verdict !== undefined) {
       return 'refusal' in verdict ? this.#refused(verdict.refusal) : this.#repeat(verdict.duplicate);
     }
+    // A coordinator reads its own batches back, and wants them as it wrote them.
+    const admission = origin === 'coordinator' ? { pointer } : this.#content.admit(pointer, this.#config);
+    if ('refusal' in admission) return this.#refused(admission.refusal);
     const untimely = timeRefusal(summary, this.#config, now);
     if (untimely !== undefined) return this.#refused(untimely);
-    return this.#write(pointer, now, producer);
+    return this.#write(admission.pointer, now, producer);
   }
 
   /** Appends the control batch that ends a producer's transaction. */
@@ -270,8 +279,10 @@ export class Partition {
     const { batchBytes, lastOffsetDelta, offsetDeltaOfMaxTimestamp } = summary;
     const baseOffset = this.log.logEndOffset;
     const stamped = this.#config.stampsLogAppendTime;
-    const maxTimestamp = stamped ? nowMs : summary.maxTimestamp;
+    const maxTimestamp = stamped ? nowMs : summary.recordsMaxTimestamp;
     if (stamped) kernels.stampLogAppendTime(pointer, nowMs);
+    // The header is made to say what the records say, as Kafka does: some producers do not keep it.
+    else if (maxTimestamp !== summary.maxTimestamp) kernels.stampMaxTimestamp(pointer, maxTimestamp);
     kernels.stampBatch(pointer, baseOffset, this.#leaderEpoch);
     const lastOffset = baseOffset + lastOffsetDelta;
     this.log.append(kernels.bytes().subarray(pointer, pointer + batchBytes), {

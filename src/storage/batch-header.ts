@@ -17,7 +17,7 @@ import {
   BATCH_PRODUCER_ID,
   BATCH_RECORD_COUNT,
 } from '../../assembly/shared/batch-layout.ts';
-import { REQUEST_BYTES_MAX } from '../core/limits.ts';
+import { BATCH_BYTES_MAX } from '../core/limits.ts';
 
 const TWO_TO_32 = 4_294_967_296;
 
@@ -105,7 +105,7 @@ export function headerProblem(view: DataView, at: number, remaining: number): st
   const magic = view.getUint8(at + BATCH_MAGIC);
   if (magic !== BATCH_MAGIC_VALUE) return `the magic is ${magic}, not ${BATCH_MAGIC_VALUE}`;
   const bytes = batchBytesAt(view, at);
-  if (bytes < BATCH_HEADER_BYTES || bytes > REQUEST_BYTES_MAX) return `the batch length ${bytes} is out of range`;
+  if (bytes < BATCH_HEADER_BYTES || bytes > BATCH_BYTES_MAX) return `the batch length ${bytes} is out of range`;
   if (bytes > remaining) return `the batch has ${bytes} bytes, of which ${remaining} are there`;
   const lastOffsetDelta = view.getInt32(at + BATCH_LAST_OFFSET_DELTA);
   if (lastOffsetDelta < 0) return `the last offset delta ${lastOffsetDelta} is negative`;

@@ -1,5 +1,15 @@
 // The settings of one partition's log, already parsed and checked. Kafka's topic config of the same meaning is named.
 
+import type { CodecName } from '../core/compression.ts';
+
+/** compression.type with the level that belongs to it. */
+export interface LogCompression {
+  /** `producer` keeps batches as they come. */
+  readonly type: CodecName | 'uncompressed' | 'producer';
+  /** compression.gzip.level or compression.zstd.level; undefined for the codec's own default. */
+  readonly level: number | undefined;
+}
+
 export interface LogConfig {
   /** segment.bytes: a segment is rolled before it would grow beyond this. */
   readonly segmentBytes: number;
@@ -17,6 +27,7 @@ export interface LogConfig {
   readonly deletes: boolean;
   /** max.message.bytes: largest record batch, its 12 bytes of offset and length included. */
   readonly maxMessageBytes: number;
+  readonly compression: LogCompression;
   /** message.timestamp.type is LogAppendTime. */
   readonly stampsLogAppendTime: boolean;
   /** message.timestamp.before.max.ms: how far a create time may lie in the past. */

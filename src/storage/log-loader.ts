@@ -55,12 +55,20 @@ class LogLoader {
   #fault: LogFault | undefined;
 
   constructor(options: LogOptions, endOffsetOf: (segment: Segment) => number) {
-    const { store, kernels, directory, config } = options;
+    const { store, kernels, codecs, directory, config } = options;
     this.#options = options;
     const names = store.list(directory).flatMap((entry) => (entry.isDirectory ? [] : [entry.name]));
     this.#isNew = this.#claimDirectory(names);
     this.#removeLeftovers(names);
-    this.#home = { store, kernels, directory, config, endOffsetOf, epochs: EpochCheckpoint.load(store, directory) };
+    this.#home = {
+      store,
+      kernels,
+      codecs,
+      directory,
+      config,
+      endOffsetOf,
+      epochs: EpochCheckpoint.load(store, directory),
+    };
     this.#segments = this.#findSegments(names);
     this.#snapshots = new SnapshotFiles(store, directory, names);
     this.#truncation = readTruncation(store, directory);

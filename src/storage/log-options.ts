@@ -1,5 +1,6 @@
 // What a log is opened with, and what goes in and out of it.
 
+import type { BatchCodecs } from '../core/compression.ts';
 import type { Clock, Store } from '../core/platform.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { LogConfig } from './log-config.ts';
@@ -10,6 +11,8 @@ export interface LogOptions {
   readonly store: Store;
   readonly kernels: Kernels;
   readonly clock: Clock;
+  /** For looking into compressed batches; without them each answers as a whole. */
+  readonly codecs?: BatchCodecs | undefined;
   /** `<topic>-<partition>`, in the store. */
   readonly directory: string;
   /** As Kafka prints it: base64url of 16 bytes. */

@@ -4,6 +4,7 @@
 
 import { BATCH_HEADER_BYTES } from '../../assembly/shared/batch-layout.ts';
 import { STATUS_OK } from '../../assembly/shared/status.ts';
+import type { BatchCodecs } from '../core/compression.ts';
 import { LogFault } from '../core/fault.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import {
@@ -43,6 +44,8 @@ export interface SegmentBytes {
 export interface ReadTools {
   readonly kernels: Kernels;
   readonly epochs: EpochCheckpoint;
+  /** Without them a compressed batch is not looked into. */
+  readonly codecs?: BatchCodecs | undefined;
 }
 
 /** The fault that names a damaged place. */

@@ -3,6 +3,7 @@
 
 import { BATCH_HEADER_BYTES } from '../../assembly/shared/batch-layout.ts';
 import { present } from '../core/assert.ts';
+import type { BatchCodecs } from '../core/compression.ts';
 import type { Store, StoreFile } from '../core/platform.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { type BatchHeader, headerProblem, readBatchHeader, viewOf } from './batch-header.ts';
@@ -28,6 +29,7 @@ import { VerifiedRanges } from './verified-ranges.ts';
 export interface SegmentHome {
   readonly store: Store;
   readonly kernels: Kernels;
+  readonly codecs: BatchCodecs | undefined;
   readonly directory: string;
   readonly epochs: EpochCheckpoint;
   config: LogConfig;

@@ -1,10 +1,12 @@
 // Offsets by timestamp, over the segments of one log: the time index narrows, headers decide which batch, and records
-// inside an uncompressed batch decide which offset. A compressed batch answers as a whole, with its base offset and its
-// largest timestamp: the log holds no codecs.
+// inside the batch decide which offset. A compressed batch that cannot be looked into (no codecs, or records that do not
+// decompress) answers as a whole, with its base offset and its largest timestamp.
 
-import { ATTRIBUTE_COMPRESSION_MASK, ATTRIBUTE_LOG_APPEND_TIME } from '../../assembly/shared/batch-layout.ts';
+import { ATTRIBUTE_LOG_APPEND_TIME } from '../../assembly/shared/batch-layout.ts';
+import { codecName } from '../core/compression.ts';
 import { LogFault } from '../core/fault.ts';
-import { RecordBatchDecoder } from '../wasm/record-batch-decoder.ts';
+import { DECOMPRESSED_BATCH_BYTES_MAX } from '../core/limits.ts';
+import { type DecodedBatch, RecordBatchDecoder } from '../wasm/record-batch-decoder.ts';
 import type { BatchHeader } from './batch-header.ts';
 import type { Segment } from './segment.ts';
 import { type BatchPlace, HeaderWalk, locateBatch, type ReadTools, readBatches } from './segment-read.ts';
@@ -122,13 +124,25 @@ function timestampsOf(segment: Segment, place: BatchPlace, tools: ReadTools): Re
   const limits = { maxBytes: header.bytes, minOneBatch: true, offsetEnd: header.lastOffset + 1 };
   const read = readBatches(segment, tools, { position, baseOffset: header.baseOffset, ...limits });
   if (read === undefined) return undefined;
-  const whole = (header.attributes & (ATTRIBUTE_COMPRESSION_MASK | ATTRIBUTE_LOG_APPEND_TIME)) !== 0;
   const span = header.lastOffset - header.baseOffset;
-  if (whole) return [{ offset: header.baseOffset, span, timestamp: header.maxTimestamp }];
+  const whole = [{ offset: header.baseOffset, span, timestamp: header.maxTimestamp }];
+  if ((header.attributes & ATTRIBUTE_LOG_APPEND_TIME) !== 0) return whole;
   const decoder = new RecordBatchDecoder(tools.kernels);
-  return [...decoder.batches(read.bytes, { checkCrc: false })].flatMap((batch) =>
-    batch.records().map(({ offset, timestamp }) => ({ offset, span: 0, timestamp })),
-  );
+  const [batch] = decoder.batches(read.bytes, { checkCrc: false });
+  return batch === undefined ? whole : (recordTimes(batch, tools) ?? whole);
+}
+
+function recordTimes(batch: DecodedBatch, { codecs }: ReadTools): RecordTime[] | undefined {
+  const name = codecName(batch.compression);
+  if (name !== undefined && codecs === undefined) return undefined;
+  try {
+    const plain = name && codecs?.[name].decompress(batch.recordsBytes, DECOMPRESSED_BATCH_BYTES_MAX);
+    return batch.records(plain).map(({ offset, timestamp }) => ({ offset, span: 0, timestamp }));
+  } catch (error) {
+    // Uncompressed records were checked when they came in; compressed ones may be from a time without codecs.
+    if (name !== undefined && error instanceof LogFault && error.code === 'ERR_CORRUPT_LOG') return undefined;
+    throw error;
+  }
 }
 
 /** The first record in scope that has the largest timestamp in scope. */

@@ -192,6 +192,14 @@ export class Kernels {
     return pointer;
   }
 
+  /** As {@link reserve}, but leaves alone the `length` bytes at `pointer`, which may lie in scratch themselves. */
+  reserveBeside(pointer: number, length: number, byteCount: number): number {
+    if (pointer < this.#scratch) return this.reserve(byteCount);
+    const beside = alignUp(pointer + length + OVER_READ_BYTES);
+    this.#grow(beside + byteCount + OVER_READ_BYTES);
+    return beside;
+  }
+
   #grow(end: number): void {
     const missing = end - this.bytes().length;
     if (missing <= 0) return;
@@ -232,6 +240,23 @@ export class Kernels {
     return this.exports.checkStoredBatch(pointer, available);
   }
 
+  /**
+   * Checks the decompressed records of the batch that was validated last, as `validateBatch` does those of an
+   * uncompressed one. A status; fills what `summary` says of records.
+   */
+  validateRecords(first: number, byteCount: number): number {
+    const { recordCount, baseTimestamp } = this.summary;
+    return this.exports.validateRecords(first, byteCount, recordCount, baseTimestamp);
+  }
+
+  /**
+   * Makes the header at `pointer` fit to records behind it that end at `end` and are under codec number `codec`: length,
+   * attributes, CRC, and `summary`.
+   */
+  recodeBatch(pointer: number, end: number, codec: number): void {
+    this.exports.recodeBatch(pointer, end, codec);
+  }
+
   /** Sets base offset and leader epoch, which the CRC does not cover. */
   stampBatch(pointer: number, baseOffset: number, leaderEpoch: number): void {
     this.exports.stampBatch(pointer, baseOffset, leaderEpoch);
@@ -240,6 +265,11 @@ export class Kernels {
   /** Sets timestamp type log append time and the max timestamp, and renews the CRC. */
   stampLogAppendTime(pointer: number, timestampMs: number): void {
     this.exports.stampLogAppendTime(pointer, timestampMs);
+  }
+
+  /** Sets the max timestamp, and renews the CRC. */
+  stampMaxTimestamp(pointer: number, timestampMs: number): void {
+    this.exports.stampMaxTimestamp(pointer, timestampMs);
   }
 
   /** Bytes of the batch at `pointer` by its length field; 0 where it is cut off, -1 where the length is wrong. */

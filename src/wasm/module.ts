@@ -15,6 +15,9 @@ export interface KernelExports {
   checkStoredBatch(pointer: number, available: number): number;
   stampBatch(pointer: number, baseOffset: number, leaderEpoch: number): void;
   stampLogAppendTime(pointer: number, timestampMs: number): void;
+  stampMaxTimestamp(pointer: number, timestampMs: number): void;
+  validateRecords(first: number, byteCount: number, count: number, baseTimestamp: number): number;
+  recodeBatch(pointer: number, end: number, codec: number): void;
   batchBytes(pointer: number, available: number): number;
   wholeBatchesBytes(pointer: number, available: number): number;
   findBatch(pointer: number, available: number, offset: number): number;

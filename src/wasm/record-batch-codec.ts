@@ -1,6 +1,8 @@
 // Record batches for parts of the broker that keep records of their own: the encoder and decoder of this room behind
 // the interface of core/.
 
+import { type BatchCodecs, codecName } from '../core/compression.ts';
+import { DECOMPRESSED_BATCH_BYTES_MAX } from '../core/limits.ts';
 import type { BatchProducer, RecordBatchCodec, StoredBatch } from '../core/record-batch-codec.ts';
 import type { Kernels } from './kernels.ts';
 import { type DecodedBatch, RecordBatchDecoder } from './record-batch-decoder.ts';
@@ -8,7 +10,8 @@ import { RecordBatchEncoder } from './record-batch-encoder.ts';
 
 const NO_HEADERS: readonly never[] = [];
 
-export function createRecordBatchCodec(kernels: Kernels): RecordBatchCodec {
+/** Without `codecs` compressed batches, which another broker may have written, cannot be read. */
+export function createRecordBatchCodec(kernels: Kernels, codecs?: BatchCodecs): RecordBatchCodec {
   const encoder = new RecordBatchEncoder(kernels);
   const decoder = new RecordBatchDecoder(kernels);
   return {
@@ -18,7 +21,7 @@ export function createRecordBatchCodec(kernels: Kernels): RecordBatchCodec {
         producer === undefined ? {} : transactional(producer),
       ),
     *decode(region) {
-      for (const batch of decoder.batches(region)) yield stored(batch);
+      for (const batch of decoder.batches(region)) yield stored(batch, codecs);
     },
   };
 }
@@ -28,7 +31,7 @@ function transactional({ producerId, producerEpoch }: BatchProducer): BatchProdu
   return { producerId, producerEpoch, isTransactional: true };
 }
 
-function stored(batch: DecodedBatch): StoredBatch {
+function stored(batch: DecodedBatch, codecs: BatchCodecs | undefined): StoredBatch {
   const { baseOffset, lastOffset, producerId, producerEpoch, isControl, isTransactional } = batch;
   return {
     baseOffset,
@@ -37,6 +40,14 @@ function stored(batch: DecodedBatch): StoredBatch {
     producerEpoch,
     isControl,
     isTransactional,
-    records: () => batch.records().map(({ offset, key, value, timestamp }) => ({ offset, key, value, timestamp })),
+    records: () =>
+      batch
+        .records(decompressed(batch, codecs))
+        .map(({ offset, key, value, timestamp }) => ({ offset, key, value, timestamp })),
   };
+}
+
+function decompressed(batch: DecodedBatch, codecs: BatchCodecs | undefined): Uint8Array | undefined {
+  const name = codecName(batch.compression);
+  return name && codecs?.[name].decompress(batch.recordsBytes, DECOMPRESSED_BATCH_BYTES_MAX);
 }

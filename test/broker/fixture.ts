@@ -13,6 +13,7 @@ import { present } from '../../src/core/assert.ts';
 import type { Random, Store } from '../../src/core/platform.ts';
 import type { PartitionExecutor } from '../../src/partition/commands.ts';
 import { createInlineExecutor } from '../../src/partition/inline-executor.ts';
+import { createNodeCodecs } from '../../src/platform/node/codecs.ts';
 import { loadWasmModule } from '../../src/platform/node/wasm-modules.ts';
 import type { Api } from '../../src/protocol/api.ts';
 import { decodeResponseFrame, encodeRequestFrame } from '../../src/protocol/headers.ts';
@@ -32,6 +33,7 @@ import { ManualClock } from './manual-clock.ts';
 
 export const NODE_ID = 1;
 export const CLUSTER_ID = 'test-cluster';
+const nodeCodecs = createNodeCodecs();
 export const kernels: Kernels = Kernels.create(loadWasmModule('plain'));
 
 /** An id that no topic has. */
@@ -140,6 +142,7 @@ export class BrokerFixture {
   }
 
   static async start(options: FixtureOptions = {}): Promise<BrokerFixture> {
+    await nodeCodecs.load();
     const parts = makeParts(options);
     const broker = await Broker.start({
       executor: parts.executor,
@@ -255,7 +258,7 @@ interface FixtureParts {
 function makeParts(options: FixtureOptions): FixtureParts {
   const store = options.store ?? new MemoryStore();
   const clock = new ManualClock();
-  const inline = createInlineExecutor({ kernels, store, clock, logger: silentLogger });
+  const inline = createInlineExecutor({ kernels, store, clock, logger: silentLogger, codecs: nodeCodecs.codecs });
   return {
     store,
     clock,

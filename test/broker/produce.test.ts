@@ -1,11 +1,14 @@
 // Produce: what is acknowledged when, and what each refusal says.
 
 import { expect, test } from 'vitest';
+import { present } from '../../src/core/assert.ts';
 import type { AppendReply, PartitionExecutor, PartitionOutcome } from '../../src/partition/commands.ts';
 import { ERROR_CODES } from '../../src/protocol/errors.ts';
 import { produce } from '../../src/protocol/messages/00-produce.ts';
+import { fetch } from '../../src/protocol/messages/01-fetch.ts';
 import { RecordBatchEncoder } from '../../src/wasm/record-batch-encoder.ts';
-import { fetchAll } from './fetching.ts';
+import { goldenBatches } from '../compression/golden-batches.ts';
+import { fetchAll, fetchRequest, partitionsOf } from './fetching.ts';
 import { BrokerFixture, kernels, settle, UNKNOWN_ID, valuesOf } from './fixture.ts';
 
 test('batches get consecutive offsets and come back byte for byte', async () => {
@@ -196,4 +199,33 @@ test('every outcome of an owner has its error code', async () => {
     outcome = word as PartitionOutcome;
     expect(await fixture.produce(word, fixture.batch('a')), word).toMatchObject({ errorCode: code });
   }
+});
+
+test('zstd is only taken from, and only given to, those who say that they know it', async () => {
+  const fixture = await BrokerFixture.start();
+  await fixture.createTopic('orders');
+  const golden = goldenBatches().find(({ codec, records }) => codec === 'zstd' && records === 'few');
+  const zstd = present(golden?.batch, 'golden batch');
+  const refused = { errorCode: ERROR_CODES.UNSUPPORTED_COMPRESSION_TYPE };
+  expect(await fixture.produce('orders', zstd, { version: 6 })).toMatchObject(refused);
+  expect(await fixture.produce('orders', fixture.batch('a'), { version: 6 })).toMatchObject({ errorCode: 0 });
+  expect(await fixture.produce('orders', zstd, { version: 7 })).toMatchObject({ errorCode: 0, baseOffset: 1 });
+  const read = async (version: number, fetchOffset: number) => {
+    const response = await fixture.request(fetch, version, fetchRequest([{ topic: 'orders', fetchOffset }]));
+    return partitionsOf(response)[0];
+  };
+  expect(await read(9, 0)).toMatchObject({ ...refused, records: new Uint8Array(0) });
+  expect(await read(9, 4)).toMatchObject({ errorCode: 0 });
+  expect((await read(10, 0))?.records?.length).toBeGreaterThan(zstd.length);
+});
+
+test('a topic that asks for a codec keeps its batches under it', async () => {
+  const fixture = await BrokerFixture.start({ config: { 'compression.type': 'lz4' } });
+  const codecOf = async (topic: string) => ((await fetchAll(fixture, topic))?.[22] ?? 0) & 7;
+  await fixture.createTopic('by-broker');
+  await fixture.produce('by-broker', fixture.batch('a'));
+  expect(await codecOf('by-broker')).toBe(3);
+  await fixture.createTopic('by-topic', 1, { 'compression.type': 'gzip', 'compression.gzip.level': '1' });
+  await fixture.produce('by-topic', fixture.batch('a'));
+  expect(await codecOf('by-topic')).toBe(1);
 });

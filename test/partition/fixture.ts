@@ -1,5 +1,6 @@
 // Partitions on a memory store, reached through the executor that a broker uses.
 
+import type { BatchCodecs } from '../../src/core/compression.ts';
 import type { AppendReply, OpenCommand, PartitionExecutor, ReadReply } from '../../src/partition/commands.ts';
 import { createInlineExecutor } from '../../src/partition/inline-executor.ts';
 import { systemClock } from '../../src/platform/node/clock.ts';
@@ -46,11 +47,22 @@ export interface MemoryPartitions {
 
 /** Opens partitions 0 to `count - 1`. */
 export async function memoryPartitions(
-  options: { readonly count?: number; readonly config?: Partial<LogConfig>; readonly store?: MemoryStore } = {},
+  options: {
+    readonly count?: number;
+    readonly config?: Partial<LogConfig>;
+    readonly store?: MemoryStore;
+    readonly codecs?: BatchCodecs;
+  } = {},
 ): Promise<MemoryPartitions> {
   const store = options.store ?? new MemoryStore();
   const kernels = Kernels.create(module);
-  const executor = createInlineExecutor({ kernels, store, clock: systemClock, logger: silentLogger });
+  const executor = createInlineExecutor({
+    kernels,
+    store,
+    clock: systemClock,
+    logger: silentLogger,
+    codecs: options.codecs,
+  });
   for (let handle = 0; handle < (options.count ?? 1); handle++)
     await executor.open(openCommand(handle, options.config));
   return {

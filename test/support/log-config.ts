@@ -10,6 +10,7 @@ export const TEST_LOG_CONFIG: LogConfig = {
   retentionBytes: -1,
   deletes: true,
   maxMessageBytes: 1_048_588,
+  compression: { type: 'producer', level: undefined },
   stampsLogAppendTime: false,
   timestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
   timestampAfterMaxMs: 3_600_000,

@@ -2,7 +2,7 @@
 // layers it, and the parsed values that the request path reads. Immutable: a change makes a new one.
 
 import { LogFault } from '../../core/fault.ts';
-import type { LogConfig } from '../../storage/log-config.ts';
+import type { LogCompression, LogConfig } from '../../storage/log-config.ts';
 import { BROKER_CONFIGS, brokerSynonyms, NODE_ID } from './broker-configs.ts';
 import { type ConfigTable, normalize, objection, quote, toNumber } from './definition.ts';
 import { type GroupBrokerSettings, groupSettings } from './group-configs.ts';
@@ -199,6 +199,7 @@ export function toLogConfig(overrides: ConfigEntries, broker: BrokerConfig): Log
     retentionBytes: number('retention.bytes'),
     deletes: value('cleanup.policy').split(',').includes('delete'),
     maxMessageBytes: number('max.message.bytes'),
+    compression: toLogCompression(value),
     stampsLogAppendTime: value('message.timestamp.type') === 'LogAppendTime',
     timestampBeforeMaxMs: number('message.timestamp.before.max.ms'),
     timestampAfterMaxMs: number('message.timestamp.after.max.ms'),
@@ -207,6 +208,23 @@ export function toLogConfig(overrides: ConfigEntries, broker: BrokerConfig): Log
     producerIdExpirationMs: toNumber(broker.resolve('producer.id.expiration.ms').value ?? '0'),
     fileDeleteDelayMs: number('file.delete.delay.ms'),
   };
+}
+
+/** The codec that compression.type asks for, which has passed its choices, with its level. */
+function toLogCompression(value: (name: string) => string): LogCompression {
+  const type = value('compression.type');
+  switch (type) {
+    case 'gzip':
+      return { type, level: toNumber(value('compression.gzip.level')) };
+    case 'zstd':
+      return { type, level: toNumber(value('compression.zstd.level')) };
+    case 'snappy':
+    case 'lz4':
+    case 'uncompressed':
+      return { type, level: undefined };
+    default:
+      return { type: 'producer', level: undefined };
+  }
 }
 
 /** Checks and normalizes given values. Throws ERR_CONFIG naming the first key that is unknown or cannot be so. */

@@ -7,6 +7,7 @@ import {
   MESSAGE_BYTES_MAX_DEFAULT,
   PARTITIONS_PER_REQUEST_MAX,
   QUEUED_REQUEST_BYTES_MAX,
+  REQUEST_BYTES_LIMIT,
   REQUEST_BYTES_MAX,
 } from '../../core/limits.ts';
 import { ConfigTable, define, LONG_MAX_TEXT } from './definition.ts';
@@ -71,6 +72,43 @@ export const BROKER_CONFIGS = new ConfigTable([
       documentation: 'The largest record batch, after compression, in bytes.',
     },
     { min: 0, dynamic: true },
+  ),
+  define(
+    {
+      name: 'compression.type',
+      type: 'string',
+      defaultValue: 'producer',
+      documentation:
+        'How batches are kept: `producer` keeps them as they come, anything else compresses the others anew.',
+    },
+    { choices: ['uncompressed', 'zstd', 'lz4', 'snappy', 'gzip', 'producer'], dynamic: true },
+  ),
+  define(
+    {
+      name: 'compression.gzip.level',
+      type: 'int',
+      defaultValue: '-1',
+      documentation: 'Level at which the broker compresses with gzip, 1 to 9; -1 is the level of zlib.',
+    },
+    { min: -1, max: 9, dynamic: true },
+  ),
+  define(
+    {
+      name: 'compression.lz4.level',
+      type: 'int',
+      defaultValue: '9',
+      documentation: 'Level of lz4; the default stands for the fast one.',
+    },
+    { min: 1, max: 17, dynamic: true, fixedBecause: 'lz4 is compressed at its fast level' },
+  ),
+  define(
+    {
+      name: 'compression.zstd.level',
+      type: 'int',
+      defaultValue: '3',
+      documentation: 'Level at which the broker compresses with zstd.',
+    },
+    { min: -131_072, max: 22, dynamic: true },
   ),
   define(
     {
@@ -318,7 +356,7 @@ export const BROKER_CONFIGS = new ConfigTable([
       defaultValue: String(REQUEST_BYTES_MAX),
       documentation: 'The largest request, in bytes.',
     },
-    { min: 1 },
+    { min: 1, max: REQUEST_BYTES_LIMIT },
   ),
   define(
     {

@@ -8,7 +8,6 @@ const NO_REMOTE = 'remote log storage is not available';
 const ONE_NODE = 'this broker does not replicate yet';
 const BY_FLAGS = 'it is set by the command line (see `millrace start --help`)';
 const UNTUNED = 'this broker has no such setting';
-const KEEPS_CODEC = 'batches are kept as the producer compressed them';
 
 interface Options {
   readonly min?: number;
@@ -36,17 +35,6 @@ const ROWS: readonly Row[] = [
     'Whether a replica that is not in sync may become the leader.',
     { dynamic: true },
   ],
-  [
-    KEEPS_CODEC,
-    'compression.type',
-    'string',
-    'producer',
-    'How batches are kept: `producer` keeps the producer’s codec.',
-    { choices: ['uncompressed', 'zstd', 'lz4', 'snappy', 'gzip', 'producer'], dynamic: true },
-  ],
-  [KEEPS_CODEC, 'compression.gzip.level', 'int', '-1', 'Level of gzip.', { dynamic: true }],
-  [KEEPS_CODEC, 'compression.lz4.level', 'int', '9', 'Level of lz4.', { dynamic: true }],
-  [KEEPS_CODEC, 'compression.zstd.level', 'int', '3', 'Level of zstd.', { dynamic: true }],
   [
     UNTUNED,
     'log.roll.jitter.ms',

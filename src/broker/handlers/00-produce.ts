@@ -6,7 +6,7 @@
 // acks=0 not at all: as in Kafka, an error then ends the connection, so that the client looks its metadata up again.
 // timeoutMs bounds the wait for other replicas; with none there is nothing to wait for.
 // Records of a transaction go to a partition only as long as it is part of the transaction.
-// Versions: 5 log start offset (KIP-207); 8 record errors and message (KIP-467); 9 flexible; 10 current leader
+// Versions: 5 log start offset (KIP-207); 7 zstd (KIP-110); 8 record errors and message (KIP-467); 9 flexible; 10 current leader
 // (KIP-951); 11 TRANSACTION_ABORTABLE; 12 partitions join their transaction with the records (KIP-890); 13 topic ids
 // (KIP-516).
 
@@ -21,6 +21,7 @@ import type { RoutedPartition, RoutedTopic } from '../router.ts';
 import type { BrokerServices } from '../services.ts';
 import { isInternalTopic } from '../topic-names.ts';
 import { Enlistment, enlist, hasTransactionalRecords } from '../transactions/transactional-produce.ts';
+import { holdsZstd, ZSTD_PRODUCE_VERSION } from '../zstd-versions.ts';
 
 type Request = RequestOf<typeof produce>;
 type Response = ResponseInput<typeof produce>;
@@ -88,12 +89,11 @@ function append(services: BrokerServices, { request, call, enlistment }: Subject
   const durable = acks === ACKS_ALL && services.config.settings.flushesForAcksAll;
   const responses: Response['responses'][number][] = [];
   for (const topicData of request.topicData) {
-    const byId = call.version >= TOPIC_ID_VERSION;
     const topic = route(services, topicData, call.version);
     const partitionResponses: PartitionResponse[] = [];
     for (const data of topicData.partitionData) {
       const partition = topic?.partitions[data.index];
-      const error = refusal(topic, { partition, data, acks, byId, enlistment });
+      const error = refusal(topic, { partition, data, acks, version: call.version, enlistment });
       if (error !== ERROR_CODES.NONE || partition === undefined || data.records === null) {
         partitionResponses.push(refused(data.index, call.note(error), partition));
         continue;
@@ -114,19 +114,22 @@ interface Append {
   readonly partition: RoutedPartition | undefined;
   readonly data: PartitionData;
   readonly acks: number;
-  readonly byId: boolean;
+  readonly version: number;
   readonly enlistment: Enlistment;
 }
 
 /** What speaks against an append before its owner is asked: Kafka's error code, or 0. */
 function refusal(topic: RoutedTopic | undefined, append: Append): number {
-  const { partition, data, acks, byId, enlistment } = append;
+  const { partition, data, acks, version, enlistment } = append;
   if (acks !== ACKS_LEADER && acks !== ACKS_ALL && acks !== ACKS_NONE) return ERROR_CODES.INVALID_REQUIRED_ACKS;
-  if (topic === undefined) return byId ? ERROR_CODES.UNKNOWN_TOPIC_ID : ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
+  if (topic === undefined) {
+    return version >= TOPIC_ID_VERSION ? ERROR_CODES.UNKNOWN_TOPIC_ID : ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
+  }
   if (partition === undefined) return ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
   if (isInternalTopic(topic.name)) return ERROR_CODES.INVALID_TOPIC_EXCEPTION;
   if (partition.state === undefined) return partition.unavailable;
   if (data.records === null || data.records.length === 0) return ERROR_CODES.INVALID_RECORD;
+  if (version < ZSTD_PRODUCE_VERSION && holdsZstd(data.records)) return ERROR_CODES.UNSUPPORTED_COMPRESSION_TYPE;
   const inSync = topic.record.partitions[data.index]?.inSyncReplicas.length ?? 0;
   if (acks === ACKS_ALL && inSync < topic.settings.minInsyncReplicas) return ERROR_CODES.NOT_ENOUGH_REPLICAS;
   return enlistment.refusal(partition, data.records);

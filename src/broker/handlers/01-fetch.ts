@@ -4,7 +4,7 @@
 // owner; owners are asked only where there is something to read. Waits for minBytes or maxWaitMs, answers at once on
 // any error; one batch comes whatever its size (KIP-74). No records are empty, never null (librdkafka takes length -1
 // for malformed).
-// Versions: 5 log start offset (KIP-207); 7 sessions (KIP-227); 9 leader epoch (KIP-320); 11 preferred replica
+// Versions: 5 log start offset (KIP-207); 7 sessions (KIP-227); 9 leader epoch (KIP-320); 10 zstd (KIP-110); 11 preferred replica
 // (KIP-392); 12 flexible, diverging epoch (KIP-595); 13 topic ids (KIP-516); 15 replica state (KIP-903); 16 endpoints
 // (KIP-951); 17 directory id (KIP-853); 18 high watermark (KIP-1166).
 // Read_committed readers stop at the last stable offset and are told which transactions were aborted; read_uncommitted
@@ -22,6 +22,7 @@ import type { Call, Handler } from '../handler.ts';
 import { errorOfReply } from '../outcome-errors.ts';
 import { fenceLeaderEpoch, type RoutedPartition } from '../router.ts';
 import type { BrokerServices } from '../services.ts';
+import { holdsZstd, ZSTD_FETCH_VERSION } from '../zstd-versions.ts';
 
 type Request = RequestOf<typeof fetch>;
 type Response = ResponseInput<typeof fetch>;
@@ -198,6 +199,9 @@ class FetchRun {
         present(finding.partition, 'partition that was read'),
         reply.outcome,
       );
+      if (this.#call.version < ZSTD_FETCH_VERSION && holdsZstd(reply.records)) {
+        finding.errorCode = ERROR_CODES.UNSUPPORTED_COMPRESSION_TYPE;
+      }
       this.#bytes += reply.records.length;
       if (finding.errorCode !== ERROR_CODES.NONE || reply.divergingEpoch !== undefined) this.#urgent = true;
     }

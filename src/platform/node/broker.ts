@@ -14,6 +14,7 @@ import { SlotExecutor } from '../../partition/slot-executor.ts';
 import { Kernels } from '../../wasm/kernels.ts';
 import { createRecordBatchCodec } from '../../wasm/record-batch-codec.ts';
 import { systemClock, systemRandom } from './clock.ts';
+import { createClientCodecs, createNodeCodecs } from './codecs.ts';
 import { ConnectionSet } from './connection-set.ts';
 import { type OpenDataDirectory, openDataDirectory } from './data-directory.ts';
 import { type HttpListener, listenHttp } from './http-listener.ts';
@@ -115,7 +116,7 @@ class NodeBroker implements RunningBroker {
     this.#listener = await this.#listen(handler, connections);
     this.#kafka = await this.#listenKafka(handler, connections);
     const { store, clusterId, checkpoints } = this.#directory;
-    const recordBatches = createRecordBatchCodec(Kernels.create(loadWasmModule('plain')));
+    const recordBatches = createRecordBatchCodec(Kernels.create(loadWasmModule('plain')), createNodeCodecs().codecs);
     const metadata = LocalMetadataStore.open({
       store,
       clusterId,
@@ -201,6 +202,7 @@ class NodeBroker implements RunningBroker {
       wasm: loadWasmModule('plain'),
       clock: systemClock,
       random: systemRandom,
+      codecs: createClientCodecs(),
     });
     this.#gateway = gateway;
     return listenHttp({

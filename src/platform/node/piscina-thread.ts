@@ -3,13 +3,16 @@
 
 import { createRequire } from 'node:module';
 import { move, Piscina, transferableSymbol, valueSymbol } from 'piscina';
-import { OPEN_FILES_MAX, REQUEST_BYTES_MAX, SLAB_BYTES } from '../../core/limits.ts';
+import { DECOMPRESSED_BATCH_BYTES_MAX, OPEN_FILES_MAX, REQUEST_BYTES_LIMIT, SLAB_BYTES } from '../../core/limits.ts';
 import type { PartitionCommand, PartitionEvent, PartitionReply } from '../../partition/commands.ts';
 import type { GroupReply, PartitionGroup, SlotThread, SlotThreadListener } from '../../partition/group.ts';
 import { Kernels } from '../../wasm/kernels.ts';
 
-/** The most that the scratch memory of a slot may grow to: a batch of the largest request, and room beside it. */
-const SCRATCH_BYTES_MAX = 2 * REQUEST_BYTES_MAX;
+/**
+ * The most that the scratch memory of a slot may grow to: a batch of the largest request, what it decompresses to, and
+ * room beside them. Address space alone until it is used.
+ */
+const SCRATCH_BYTES_MAX = DECOMPRESSED_BATCH_BYTES_MAX + 2 * REQUEST_BYTES_LIMIT;
 
 /** What the worker is started with. */
 export interface PartitionWorkerData {
