@@ -3,6 +3,7 @@ import { makeTables } from "./crc32c";
 
 export { crc32c } from "./crc32c";
 export { offsetIndexFloor, timeIndexFloor } from "./index-search";
+export { hashKeys } from "./key-hash";
 export {
   batchBytes,
   checkStoredBatch,

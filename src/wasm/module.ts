@@ -43,6 +43,7 @@ export interface KernelExports {
     lastOffsetDelta: number,
     table: number,
   ): number;
+  hashKeys(table: number, count: number, origin: number, target: number, secret: number): void;
 }
 
 /** A living instance and the memory it works on. */
