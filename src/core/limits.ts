@@ -56,6 +56,12 @@ export const COORDINATOR_BATCH_BYTES_MAX = 4 * 1024 * 1024;
 export const PARTITIONS_PER_REQUEST_MAX = 10_000;
 /** Producer ids that are taken from the metadata at once (Kafka's block too). Consumed by broker/ transactions. */
 export const PRODUCER_ID_BLOCK = 1000;
+/** Log bytes that compaction reads and writes at a time, but for a single larger batch. Consumed by storage/ cleaner. */
+export const CLEANER_WINDOW_BYTES = 128 * 1024;
+/** Segments that compaction makes one of at most: bounds the renames of one step. Consumed by storage/ cleaner. */
+export const CLEANER_GROUP_SEGMENTS_MAX = 32;
 
 /** Size of a file of Kafka's metadata log that is taken over, in bytes; it is read at once. Used by platform/node/initial-metadata. */
 export const KAFKA_METADATA_FILE_BYTES_MAX = 256 * 1024 * 1024;
+/** Largest log.cleaner.dedupe.buffer.size: the memory of one slot's compaction. Consumed by broker/ configs. */
+export const DEDUPE_BUFFER_BYTES_MAX = 2_147_483_648;

@@ -300,7 +300,10 @@ export type PartitionReply = PartitionReplies[keyof PartitionReplies];
 /** What an owner reports without being asked. */
 export type PartitionEvent =
   | { readonly kind: 'flushed'; readonly handle: PartitionHandle; readonly recoveryPoint: number }
-  | { readonly kind: 'flush-failed'; readonly handle: PartitionHandle; readonly fault: FaultRecord };
+  | { readonly kind: 'flush-failed'; readonly handle: PartitionHandle; readonly fault: FaultRecord }
+  /** Compaction has changed the log's segments. */
+  | { readonly kind: 'compacted'; readonly handle: PartitionHandle; readonly state: PartitionState }
+  | { readonly kind: 'compaction-failed'; readonly handle: PartitionHandle; readonly fault: FaultRecord };
 
 /**
  * The dispatching side's whole view of the partitions: the router of the broker talks to this and to nothing below.

@@ -23,6 +23,9 @@ export function startInlineThread(options: InlineThreadOptions): SlotThread {
   return {
     slabs: [NO_SLAB, NO_SLAB],
     run: (group) => new Promise((resolve) => resolve(owner.execute(group))),
-    end: () => Promise.resolve(),
+    end: () => {
+      owner.end();
+      return Promise.resolve();
+    },
   };
 }

@@ -7,6 +7,7 @@ import { type FaultRecord, LogFault } from '../core/fault.ts';
 import type { Clock, Store } from '../core/platform.ts';
 import { Log } from '../storage/log.ts';
 import type { Kernels } from '../wasm/kernels.ts';
+import { CleanerSchedule } from './cleaner-schedule.ts';
 import type {
   AppendCommand,
   AppendOrigin,
@@ -60,14 +61,38 @@ export class PartitionOwner {
   /** Handles still to be maintained in this round. */
   #round: PartitionHandle[] = [];
 
+  readonly #cleaner: CleanerSchedule;
+
   constructor(options: PartitionOwnerOptions) {
     this.#options = options;
+    this.#cleaner = this.#createCleaner(options);
+  }
+
+  #createCleaner({ clock, onEvent }: PartitionOwnerOptions): CleanerSchedule {
+    return new CleanerSchedule({
+      clock,
+      partitions: () => this.#owned.values(),
+      isOpen: ({ handle, partition }) => this.#owned.get(handle)?.partition === partition,
+      wantFlush: (handle) => {
+        const owned = this.#owned.get(handle);
+        if (owned !== undefined) this.#wantFlush(owned);
+        this.#startFlushes();
+      },
+      onCompacted: ({ handle, partition }) => onEvent({ kind: 'compacted', handle, state: partition.state() }),
+      onFault: ({ handle }, fault) => onEvent({ kind: 'compaction-failed', handle, fault: fault.toRecord() }),
+    });
+  }
+
+  /** Stops what runs beside the groups. Partitions must have been closed before. */
+  end(): void {
+    this.#cleaner.stop();
   }
 
   /** Executes a group, in order. Throws only for a bug: the thread is then to end. */
   execute(group: PartitionGroup): GroupReply {
     const slabPointer = this.#options.slabPointers[group.slab];
     const replies = group.commands.map((command) => this.#executeOne(command, slabPointer));
+    this.#cleaner.noteWork();
     this.#startFlushes();
     return { replies };
   }
@@ -95,7 +120,10 @@ export class PartitionOwner {
       case 'delete-records':
         return this.#owned.get(command.handle)?.partition.deleteRecords(command.beforeOffset) ?? NOT_OPEN;
       case 'configure':
-        return this.#withOwned(command.handle, (owned) => owned.partition.configure(command.config));
+        return this.#withOwned(command.handle, (owned) => {
+          owned.partition.configure(command.config);
+          this.#cleaner.wake();
+        });
       case 'maintain':
         return this.#maintain();
       case 'close':
@@ -119,6 +147,7 @@ export class PartitionOwner {
         codecs,
       });
       this.#owned.set(command.handle, { handle: command.handle, partition, flushDue: false, flushing: false });
+      this.#cleaner.wake();
       return { outcome: 'ok', state: partition.state() };
     } catch (error) {
       const fault = faultOf(error);

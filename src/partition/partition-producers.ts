@@ -3,6 +3,7 @@
 
 import { LogFault } from '../core/fault.ts';
 import { batchBytesAt, lastOffsetAt, viewOf } from '../storage/batch-header.ts';
+import type { LastOfProducers } from '../storage/cleaner-filter.ts';
 import type { Log } from '../storage/log.ts';
 import type { ProducerFiles } from '../storage/producer-files.ts';
 import type { Refusal } from './batch-check.ts';
@@ -75,6 +76,17 @@ export class PartitionProducers {
 
   describe(): ActiveProducer[] {
     return this.#states.describe();
+  }
+
+  /** What compaction must leave a trace of, by producer id. */
+  lastOfProducers(): LastOfProducers {
+    return this.#states.lastOfProducers();
+  }
+
+  /** Makes sure of the indexes that say which transactions were aborted. Throws LogFault. */
+  checkIndexes(): void {
+    const unsoundFrom = this.#files.unsoundFrom(this.#log.logStartOffset);
+    if (unsoundFrom !== undefined) this.#rebuildIndex(unsoundFrom);
   }
 
   /** The aborted transactions that overlap with `records`, read from `offset` on. */

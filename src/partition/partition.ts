@@ -6,6 +6,7 @@ import { assert } from '../core/assert.ts';
 import type { BatchCodecs } from '../core/compression.ts';
 import { type FaultRecord, LogFault } from '../core/fault.ts';
 import type { Clock } from '../core/platform.ts';
+import type { Assessment, CleanerBounds, CleanStep, RoundResult } from '../storage/cleaner.ts';
 import type { Log } from '../storage/log.ts';
 import type { LogConfig } from '../storage/log-config.ts';
 import type { Kernels } from '../wasm/kernels.ts';
@@ -45,6 +46,9 @@ export interface PartitionOptions {
   /** For reading and converting compressed batches; without them they pass unread. */
   readonly codecs?: BatchCodecs | undefined;
 }
+
+/** Compaction tells records apart by their keys. */
+const KEYLESS: Refusal = { outcome: 'invalid-record', message: 'a compacted topic takes no record without a key' };
 
 /** What is written, as far as producers go: a batch of one with an id, a coordinator's marker, or neither. */
 type Written = ProducerBatch | Marker | undefined;
@@ -126,6 +130,7 @@ export class Partition {
     // A coordinator reads its own batches back, and wants them as it wrote them.
     const admission = origin === 'coordinator' ? { pointer } : this.#content.admit(pointer, this.#config);
     if ('refusal' in admission) return this.#refused(admission.refusal);
+    if (this.#config.compacts && summary.hasKeylessRecord) return this.#refused(KEYLESS);
     const untimely = timeRefusal(summary, this.#config, now);
     if (untimely !== undefined) return this.#refused(untimely);
     return this.#write(admission.pointer, now, producer);
@@ -235,6 +240,21 @@ export class Partition {
     this.#producers.noteRoll();
     this.log.removeDeletedFiles(nowMs);
     this.#producers.expireIfDue(nowMs, this.#config.producerIdExpirationMs);
+  }
+
+  /** Whether the log is due for compaction. Throws LogFault. */
+  assessCompaction(nowMs: number): Assessment {
+    return this.log.compaction.assess(this.#cleanerBounds(nowMs));
+  }
+
+  /** One round of compaction, in steps. Throws LogFault. */
+  *compact(nowMs: number): Generator<CleanStep, RoundResult, void> {
+    this.#producers.checkIndexes();
+    return yield* this.log.compaction.clean(this.#cleanerBounds(nowMs), () => this.#producers.lastOfProducers());
+  }
+
+  #cleanerBounds(nowMs: number): CleanerBounds {
+    return { nowMs, stableEnd: this.state().lastStableOffset };
   }
 
   /** Flushes and closes the log in order, so that the next start reads nothing of it. */

@@ -2,6 +2,7 @@
 // transactions, fencing by producer and coordinator epoch (KIP-890). Pure: it is told of batches and markers, reads no
 // log and no clock. A check changes nothing; what it let pass is noted once it stands in the log.
 
+import type { LastOfProducer } from '../storage/cleaner-filter.ts';
 import { PRODUCER_BATCHES_MAX, type ProducerBatchPlace, type ProducerRecord } from '../storage/producer-snapshot.ts';
 import type { AbortedEntry } from '../storage/transaction-index.ts';
 import type { Refusal } from './batch-check.ts';
@@ -110,6 +111,15 @@ export class ProducerStates {
 
   get size(): number {
     return this.#producers.size;
+  }
+
+  /** What compaction must leave a trace of, by producer id. */
+  lastOfProducers(): Map<number, LastOfProducer> {
+    const last = new Map<number, LastOfProducer>();
+    for (const { id, epoch, batches } of this.#producers.values()) {
+      last.set(id, { producerEpoch: epoch, lastDataOffset: batches.at(-1)?.lastOffset ?? NO_OFFSET });
+    }
+    return last;
   }
 
   /** For a snapshot, by rising producer id. */

@@ -308,6 +308,14 @@ export class SlotExecutor implements PartitionExecutor {
       this.#flushed(event.handle, mirror, event.recoveryPoint);
       return;
     }
+    if (event.kind === 'compacted') {
+      this.#mirror(event.handle, event.state);
+      return;
+    }
+    if (event.kind === 'compaction-failed') {
+      this.#logger.error('a log could not be compacted', { partition: mirror.open.directory, ...event.fault });
+      return;
+    }
     mirror.flushFault = event.fault;
     this.#logger.error('a flush failed; the partition is read-only', {
       partition: mirror.open.directory,

@@ -13,6 +13,8 @@ import type { Store } from '../core/platform.ts';
 
 export const RECOVERY_POINT_FILE = 'recovery-point-offset-checkpoint';
 export const LOG_START_FILE = 'log-start-offset-checkpoint';
+/** Kafka's cleaner writes it: the first offset that is not cleaned. Read alone; offset-gaps.ts says what for. */
+export const CLEANER_OFFSET_FILE = 'cleaner-offset-checkpoint';
 
 /** Offsets by partition directory, `<topic>-<partition>`. */
 export type OffsetCheckpoint = ReadonlyMap<string, number>;

@@ -14,8 +14,10 @@ export const SEGMENT_SUFFIXES = [LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUF
 
 /** Appended to the files of a segment that retention took out. */
 export const DELETED_SUFFIX = '.deleted';
-/** Half-written by Kafka's log cleaner; worthless once nobody cleans. */
+/** Appended to the files of a segment that compaction writes; worthless once nobody does. */
 export const CLEANED_SUFFIX = '.cleaned';
+/** Appended when that segment is whole and about to take the place of others. */
+export const SWAP_SUFFIX = '.swap';
 /** A small file on its way to be replaced (`Store.replaceSmall`). */
 export const TEMPORARY_SUFFIX = '.tmp';
 /** Ends the name of a partition directory that is being removed. */
@@ -34,6 +36,11 @@ export function logFileBaseOffset(name: string): number | undefined {
   return offsetOfName(name, LOG_SUFFIX);
 }
 
+/** Base offset of any file that belongs to a segment or its snapshot, whatever is appended to its name. */
+export function fileOffset(name: string): number | undefined {
+  return /^[0-9]{20}\.[a-z]+(\.[a-z]+)?$/.test(name) ? safeOffset(name.slice(0, OFFSET_DIGITS)) : undefined;
+}
+
 /** Offset of a `.snapshot` file's name, or undefined where the name is not one. */
 export function snapshotFileOffset(name: string): number | undefined {
   return offsetOfName(name, SNAPSHOT_SUFFIX);
@@ -42,7 +49,10 @@ export function snapshotFileOffset(name: string): number | undefined {
 function offsetOfName(name: string, suffix: string): number | undefined {
   if (name.length !== OFFSET_DIGITS + suffix.length || !name.endsWith(suffix)) return undefined;
   const digits = name.slice(0, OFFSET_DIGITS);
-  if (!/^[0-9]+$/.test(digits)) return undefined;
+  return /^[0-9]+$/.test(digits) ? safeOffset(digits) : undefined;
+}
+
+function safeOffset(digits: string): number | undefined {
   const baseOffset = Number(digits);
   return Number.isSafeInteger(baseOffset) ? baseOffset : undefined;
 }

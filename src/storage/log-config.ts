@@ -10,6 +10,20 @@ export interface LogCompression {
   readonly level: number | undefined;
 }
 
+/** How compaction runs in this broker: log.cleaner.*. */
+export interface CleanerConfig {
+  /** log.cleaner.enable */
+  readonly enabled: boolean;
+  /** log.cleaner.backoff.ms: pause when no log is due. */
+  readonly backoffMs: number;
+  /** log.cleaner.io.max.bytes.per.second: read and written together, by each slot. */
+  readonly ioBytesPerSecond: number;
+  /** log.cleaner.dedupe.buffer.size: memory of the offset map, of each slot. */
+  readonly dedupeBufferBytes: number;
+  /** log.cleaner.io.buffer.load.factor: how full that map may become. */
+  readonly loadFactor: number;
+}
+
 export interface LogConfig {
   /** segment.bytes: a segment is rolled before it would grow beyond this. */
   readonly segmentBytes: number;
@@ -25,6 +39,17 @@ export interface LogConfig {
   readonly retentionBytes: number;
   /** cleanup.policy contains `delete`. */
   readonly deletes: boolean;
+  /** cleanup.policy contains `compact`. */
+  readonly compacts: boolean;
+  /** min.cleanable.dirty.ratio: part of the log that must be new before it is compacted, 0 to 1. */
+  readonly minCleanableDirtyRatio: number;
+  /** min.compaction.lag.ms: how long a record stays uncompacted at least. */
+  readonly minCompactionLagMs: number;
+  /** max.compaction.lag.ms: how long a record stays uncompacted at most, as far as time allows. */
+  readonly maxCompactionLagMs: number;
+  /** delete.retention.ms: how long tombstones and markers stay once a log is compacted up to them. */
+  readonly deleteRetentionMs: number;
+  readonly cleaner: CleanerConfig;
   /** max.message.bytes: largest record batch, its 12 bytes of offset and length included. */
   readonly maxMessageBytes: number;
   readonly compression: LogCompression;

@@ -10,9 +10,11 @@ import {
   LOG_SUFFIX,
   logFileBaseOffset,
   OFFSET_INDEX_SUFFIX,
+  parentPath,
   segmentFileName,
   TIME_INDEX_SUFFIX,
 } from './file-names.ts';
+import { OffsetGaps } from './offset-gaps.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { type ScanEvent, SegmentScan } from './segment-scan.ts';
 import { TimeIndex } from './time-index.ts';
@@ -28,11 +30,28 @@ export function* dumpLogFile(store: Store, path: string, kernels: Kernels): Gene
   try {
     const name = path.slice(path.lastIndexOf('/') + 1);
     const expectedOffset = logFileBaseOffset(name) ?? firstOffset(file.size(), (target) => file.read(target, 0));
-    const scan = new SegmentScan({ kernels, file, from: 0, end: file.size(), expectedOffset, epochAt: undefined });
+    const gaps = gapsOf(store, parentPath(path));
+    const scan = new SegmentScan({
+      kernels,
+      file,
+      from: 0,
+      end: file.size(),
+      expectedOffset,
+      gaps,
+      epochAt: undefined,
+    });
     for (let step = nextEvents(scan); step.length > 0; step = nextEvents(scan)) yield* step;
   } finally {
     file.close();
   }
+}
+
+/** Where batches of the log may be missing, as far as its directory tells. */
+function gapsOf(store: Store, directory: string): OffsetGaps {
+  const gaps = OffsetGaps.load(store, directory);
+  const baseOffsets = store.list(directory).flatMap(({ name }) => logFileBaseOffset(name) ?? []);
+  gaps.boundForeign(Math.max(0, ...baseOffsets));
+  return gaps;
 }
 
 /** A file of any other name tells its first offset itself. */
@@ -54,16 +73,17 @@ function nextEvents(scan: SegmentScan): ScanEvent[] {
 }
 
 /**
- * Checks a log that nobody has open: CRC and epoch of every batch, offsets without a gap, and every index entry against
+ * Checks a log that nobody has open: CRC and epoch of every batch, offsets without a gap but where it was compacted, and every index entry against
  * the batch that it names. Returns what is wrong, in words; nothing when all is well.
  */
 export function checkLog(store: Store, directory: string, kernels: Kernels): string[] {
   const baseOffsets = store.list(directory).flatMap(({ name }) => logFileBaseOffset(name) ?? []);
   if (baseOffsets.length === 0) return [`${directory}: there is no segment`];
   const epochs = EpochCheckpoint.load(store, directory);
+  const gaps = gapsOf(store, directory);
   const problems: string[] = [];
   for (const [index, baseOffset] of baseOffsets.entries()) {
-    const check = new SegmentCheck({ store, directory, kernels, epochs }, baseOffset);
+    const check = new SegmentCheck({ store, directory, kernels, epochs, gaps }, baseOffset);
     problems.push(...check.run(baseOffsets[index + 1]));
   }
   return problems;
@@ -74,6 +94,7 @@ interface CheckTools {
   readonly directory: string;
   readonly kernels: Kernels;
   readonly epochs: EpochCheckpoint;
+  readonly gaps: OffsetGaps;
 }
 
 class SegmentCheck {
@@ -91,7 +112,7 @@ class SegmentCheck {
 
   run(nextBaseOffset: number | undefined): string[] {
     const end = this.#checkBatches();
-    if (nextBaseOffset !== undefined && nextBaseOffset !== end) {
+    if (nextBaseOffset !== undefined && !this.#tools.gaps.allowAtEnd(end, nextBaseOffset)) {
       this.#problem(LOG_SUFFIX, `ends at offset ${end}, but the next segment begins at ${nextBaseOffset}`);
     }
     this.#checkOffsetIndex();
@@ -100,12 +121,12 @@ class SegmentCheck {
   }
 
   #checkBatches(): number {
-    const { store, kernels, epochs } = this.#tools;
+    const { store, kernels, epochs, gaps } = this.#tools;
     const file = store.open(this.#path(LOG_SUFFIX), { create: false });
     try {
       const epochAt = (offset: number) => epochs.expectedAt(offset);
       const expectedOffset = this.#baseOffset;
-      const scan = new SegmentScan({ kernels, file, from: 0, end: file.size(), expectedOffset, epochAt });
+      const scan = new SegmentScan({ kernels, file, from: 0, end: file.size(), expectedOffset, gaps, epochAt });
       for (let event = scan.next(); event !== undefined; event = scan.next()) this.#take(event);
       return scan.nextOffset;
     } finally {

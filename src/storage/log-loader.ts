@@ -2,9 +2,9 @@
 // about torn tails and holes are here; FORMAT.md gives their reasons.
 
 import { LogFault } from '../core/fault.ts';
+import { recoverCleaning } from './cleaner-recovery.ts';
 import { EpochCheckpoint } from './epoch-checkpoint.ts';
 import {
-  CLEANED_SUFFIX,
   DELETED_SUFFIX,
   joinPath,
   LOG_SUFFIX,
@@ -13,6 +13,7 @@ import {
   TEMPORARY_SUFFIX,
 } from './file-names.ts';
 import type { LogOptions } from './log-options.ts';
+import { OffsetGaps } from './offset-gaps.ts';
 import { readTopicId, writeTopicId } from './partition-metadata.ts';
 import { Segment, type SegmentHome } from './segment.ts';
 import { damageFault } from './segment-read.ts';
@@ -57,19 +58,15 @@ class LogLoader {
   constructor(options: LogOptions, endOffsetOf: (segment: Segment) => number) {
     const { store, kernels, codecs, directory, config } = options;
     this.#options = options;
-    const names = store.list(directory).flatMap((entry) => (entry.isDirectory ? [] : [entry.name]));
-    this.#isNew = this.#claimDirectory(names);
-    this.#removeLeftovers(names);
-    this.#home = {
-      store,
-      kernels,
-      codecs,
-      directory,
-      config,
-      endOffsetOf,
-      epochs: EpochCheckpoint.load(store, directory),
-    };
+    const found = store.list(directory).flatMap((entry) => (entry.isDirectory ? [] : [entry.name]));
+    this.#isNew = this.#claimDirectory(found);
+    this.#removeLeftovers(found);
+    const gaps = OffsetGaps.load(store, directory);
+    const names = recoverCleaning({ store, kernels, directory, gaps }, found);
+    const epochs = EpochCheckpoint.load(store, directory);
+    this.#home = { store, kernels, codecs, directory, config, endOffsetOf, epochs, gaps };
     this.#segments = this.#findSegments(names);
+    this.#home.gaps.boundForeign(this.#segments.at(-1)?.baseOffset ?? 0);
     this.#snapshots = new SnapshotFiles(store, directory, names);
     this.#truncation = readTruncation(store, directory);
     this.#recoveryPoint = Math.min(options.recoveryPoint, this.#truncation?.logEndOffset ?? options.recoveryPoint);
@@ -95,7 +92,7 @@ class LogLoader {
 
   #removeLeftovers(names: readonly string[]): void {
     const { store, directory } = this.#options;
-    const suffixes = [DELETED_SUFFIX, CLEANED_SUFFIX, TEMPORARY_SUFFIX];
+    const suffixes = [DELETED_SUFFIX, TEMPORARY_SUFFIX];
     for (const name of names) {
       if (suffixes.some((suffix) => name.endsWith(suffix))) store.remove(joinPath(directory, name));
     }
@@ -122,7 +119,7 @@ class LogLoader {
       throw new LogFault('ERR_CORRUPT_LOG', `${directory}: ${reason}`);
     }
     const start = Math.max(0, logStartOffset);
-    this.#segments.push(Segment.create(this.#home, start, clock.now()));
+    this.#segments.push(Segment.create(this.#home, { baseOffset: start, nowMs: clock.now() }));
     return this.#loaded({ logEndOffset: start, recoveryPoint: start, created: true, trustsCleanEnd: false });
   }
 
@@ -191,7 +188,8 @@ class LogLoader {
     for (const damage of result.damages) this.#damaged(segment, damage);
     const next = this.#segments[index + 1];
     const laterBytes = this.#segments.slice(index + 1).some((later) => later.sizeBytes > 0);
-    if (next !== undefined && laterBytes) {
+    const followed = next !== undefined && result.tail === undefined && this.#follows(result.nextOffset, next);
+    if (next !== undefined && (laterBytes || followed)) {
       this.#requireContact(segment, result, { nextOffset: next.baseOffset, fileBytes });
       return next.baseOffset;
     }
@@ -200,10 +198,15 @@ class LogLoader {
     return result.nextOffset;
   }
 
+  /** Whether an empty segment stands where it must: behind a gap that Kafka's cleaner left. */
+  #follows(nextOffset: number, next: Segment): boolean {
+    return nextOffset < next.baseOffset && this.#home.gaps.allowAtEnd(nextOffset, next.baseOffset);
+  }
+
   /** A segment that others with data follow must end where the next begins. */
   #requireContact(segment: Segment, result: ScanResult, bounds: { nextOffset: number; fileBytes: number }): void {
     const { nextOffset, fileBytes } = bounds;
-    if (result.tail === undefined && result.nextOffset === nextOffset) return;
+    if (result.tail === undefined && this.#home.gaps.allowAtEnd(result.nextOffset, nextOffset)) return;
     const reason = result.tail?.reason ?? `the segment ends here, but the next one begins at offset ${nextOffset}`;
     const { position, nextOffset: offset } = result;
     const damage = { position, end: fileBytes, offset, nextOffset: Math.max(offset, nextOffset), reason };
@@ -248,7 +251,7 @@ class LogLoader {
     const { logStartOffset, clock } = this.#options;
     for (const segment of this.#segments.toReversed()) segment.removeFiles();
     this.#segments.length = 0;
-    this.#segments.push(Segment.create(this.#home, logStartOffset, clock.now()));
+    this.#segments.push(Segment.create(this.#home, { baseOffset: logStartOffset, nowMs: clock.now() }));
     // A transaction that was open in one of them may have ended in what is lost.
     this.#snapshots.remove(() => true);
     return logStartOffset;

@@ -48,7 +48,7 @@ export class LogReader {
   }
 
   #readLocated(offset: number, limits: ReadLimits): Uint8Array {
-    const segment = this.#segmentOf(offset);
+    const segment = this.#segmentWith(offset);
     // The first round may find the batch damaged. The second then meets the damage, or the batch that lies behind it.
     for (let round = 0; round < 2; round++) {
       const { position, header } = locateBatch(segment, this.#home, offset);
@@ -56,6 +56,18 @@ export class LogReader {
       if (read !== undefined) return this.#served({ segment, position, read });
     }
     throw new LogFault('ERR_CORRUPT_LOG', `${segment.path}: at offset ${offset}: the file changes while it is read`);
+  }
+
+  /** Where somebody else compacted, a segment may hold nothing at `offset` and behind it. */
+  #segmentWith(offset: number): Segment {
+    let segment = this.#segmentOf(offset);
+    for (;;) {
+      const end = this.#home.endOffsetOf(segment);
+      if (!segment.gaps.allowAtEnd(offset, end) || offset === end) return segment;
+      segment.ensureIndex();
+      if ((segment.offsetIndex.last()?.offset ?? -1) >= offset) return segment;
+      segment = this.#segmentOf(end);
+    }
   }
 
   #served(served: { segment: Segment; position: number; read: SegmentBytes; hint?: ReadHint }): Uint8Array {

@@ -8,6 +8,7 @@ import { LogFault } from '../core/fault.ts';
 import { RETENTION_SEGMENTS_MAX } from '../core/limits.ts';
 import type { Clock } from '../core/platform.ts';
 import { baseOffsetOf } from './batch-header.ts';
+import { Compaction } from './cleaner.ts';
 import { DELETED_DIRECTORY_SUFFIX, parentPath } from './file-names.ts';
 import type { LogConfig } from './log-config.ts';
 import { type FlushScope, LogFlusher } from './log-flusher.ts';
@@ -17,6 +18,7 @@ import { LogReader } from './log-reader.ts';
 import { ProducerFiles } from './producer-files.ts';
 import { countDue, DeletedFiles, totalBytes } from './retention.ts';
 import { Segment, type SegmentHome } from './segment.ts';
+import { describeSegment, removeSegmentsFrom, segmentIndexOf } from './segment-list.ts';
 import { locateBatch } from './segment-read.ts';
 import { findMaxTimestamp, findTimestamp, largestTimestampOf, type TimestampedOffset } from './timestamps.ts';
 
@@ -38,6 +40,8 @@ export class Log {
   readonly #reader: LogReader;
   /** What stands beside the batches for the sake of producers and their transactions. */
   readonly producers: ProducerFiles;
+  /** For cleanup.policy=compact. */
+  readonly compaction: Compaction;
   /** The active segment's end was compared with its last batch, or written by this process. */
   #tailChecked: boolean;
   #closed = false;
@@ -65,6 +69,7 @@ export class Log {
     this.#reader = new LogReader(loaded.home, (offset) => this.#segmentOf(offset));
     this.#deleted = new DeletedFiles(options.store);
     this.producers = new ProducerFiles(loaded, { segments: () => this.#segments, fail: (error) => this.#fail(error) });
+    this.compaction = this.#createCompaction(options);
     this.#flusher = new LogFlusher(loaded.home, options.clock, {
       recoveryPoint: loaded.recoveryPoint,
       isBehind: loaded.logEndOffset > loaded.recoveryPoint,
@@ -72,6 +77,24 @@ export class Log {
       parentUnflushed: loaded.created,
       truncation: loaded.truncation,
     });
+  }
+
+  #createCompaction({ clock }: LogOptions): Compaction {
+    const log = {
+      segments: () => this.#segments,
+      logStartOffset: () => this.#logStartOffset,
+      logEndOffset: () => this.#logEndOffset,
+      recoveryPoint: () => this.recoveryPoint,
+      isReadOnly: () => this.#fault !== undefined || this.#closed,
+      replace: (old: readonly Segment[], segment: Segment) => {
+        const [first] = old;
+        this.#segments.splice(first === undefined ? 0 : this.#segments.indexOf(first), old.length, segment);
+        this.#reader.forget();
+      },
+      retire: (paths: readonly string[]) => this.#deleted.add(paths, clock.now()),
+      fail: (error: unknown) => this.#fail(error),
+    };
+    return new Compaction(this.#home, log, { producers: this.producers, clock });
   }
 
   get logStartOffset(): number {
@@ -259,11 +282,13 @@ export class Log {
   truncateTo(offset: number): void {
     this.#assertWritable();
     if (offset >= this.#logEndOffset) return;
+    this.compaction.interrupt();
     this.#reader.forget();
     this.#tailChecked = true;
     try {
       if (offset <= this.#logStartOffset) this.#restartAt(offset);
       else this.#cutAt(offset);
+      this.#home.gaps.truncate(this.#logEndOffset);
       this.producers.truncateTo(this.#logEndOffset);
       this.#home.epochs.truncateFromEnd(this.#logEndOffset);
     } catch (error) {
@@ -276,9 +301,9 @@ export class Log {
     this.#flusher.prepareCut(offset);
     this.#logEndOffset = offset;
     this.#logStartOffset = offset;
-    this.#removeSegmentsFrom(0);
+    removeSegmentsFrom(this.#segments, 0, this.#home);
     this.producers.forget();
-    this.#segments = [Segment.create(this.#home, offset, this.#clock.now())];
+    this.#segments = [Segment.create(this.#home, { baseOffset: offset, nowMs: this.#clock.now() })];
     this.#flusher.noteDirectoryChange();
   }
 
@@ -292,18 +317,11 @@ export class Log {
       return;
     }
     this.#flusher.prepareCut(header.baseOffset);
-    this.#removeSegmentsFrom(index + 1);
+    removeSegmentsFrom(this.#segments, index + 1, this.#home);
     this.#logEndOffset = header.baseOffset;
     segment.truncateTo(position);
-  }
-
-  /** Newest first, so that a crash in between leaves a log without a hole. */
-  #removeSegmentsFrom(index: number): void {
-    while (this.#segments.length > index) {
-      present(this.#segments.at(-1), 'last segment').removeFiles();
-      this.#segments.pop();
-      this.#home.store.flushDirectory(this.directory);
-    }
+    // Where compaction took out what was there, the log ends behind the last batch that is left.
+    if (header.baseOffset > offset) this.#logEndOffset = segment.lastBatchEnd ?? segment.baseOffset;
   }
 
   /**
@@ -318,6 +336,7 @@ export class Log {
       const scope = { segments: this.#segments, logStartOffset: this.#logStartOffset, config, nowMs };
       const count = Math.min(countDue(scope, this.#home), RETENTION_SEGMENTS_MAX);
       if (count === 0) return 0;
+      this.compaction.interrupt();
       if (count === this.#segments.length) this.#roll();
       for (let index = 0; index < count; index++) this.#deleteOldest(nowMs);
       return count;
@@ -359,6 +378,7 @@ export class Log {
 
   configure(config: LogConfig): void {
     this.#home.config = config;
+    if (!config.compacts) this.compaction.interrupt();
   }
 
   /**
@@ -369,32 +389,22 @@ export class Log {
     if (this.#closed) return;
     try {
       if (this.#fault === undefined) this.#closeInOrder();
-      else this.#forbidCleanStart();
+      else this.#active.forbidCleanStart();
     } finally {
       this.#release();
     }
   }
 
   #closeInOrder(): void {
+    const active = this.#active;
     try {
-      const active = this.#active;
       const writes = active.unflushed || active.indexesUnflushed || active.inspected || active.unsealed;
       if (writes) active.seal();
       this.flushSync();
       active.flushIndexesSync();
     } catch (error) {
-      this.#forbidCleanStart();
+      active.forbidCleanStart();
       throw this.#fail(error);
-    }
-  }
-
-  /** Without its offset index the active segment is recovered, whatever the marker of a clean shutdown says. */
-  #forbidCleanStart(): void {
-    try {
-      this.#active.release();
-      this.#home.store.remove(this.#active.offsetIndex.path);
-    } catch {
-      // The first fault is the one to report.
     }
   }
 
@@ -410,15 +420,7 @@ export class Log {
 
   /** The segments, oldest first. */
   describe(): SegmentDescription[] {
-    return this.#segments.map((segment) => ({
-      path: segment.path,
-      baseOffset: segment.baseOffset,
-      endOffset: this.#endOffsetOf(segment),
-      sizeBytes: segment.sizeBytes,
-      offsetIndexEntries: segment.offsetIndex.count,
-      timeIndexEntries: segment.timeIndex.count,
-      damages: segment.damages,
-    }));
+    return this.#segments.map((segment) => describeSegment(segment, this.#endOffsetOf(segment)));
   }
 
   get #active(): Segment {
@@ -426,14 +428,7 @@ export class Log {
   }
 
   #segmentIndexOf(offset: number): number {
-    let low = 0;
-    let high = this.#segments.length;
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1;
-      if (present(this.#segments[middle], 'segment').baseOffset <= offset) low = middle;
-      else high = middle;
-    }
-    return low;
+    return segmentIndexOf(this.#segments, offset);
   }
 
   #segmentOf(offset: number): Segment {
@@ -450,7 +445,7 @@ export class Log {
     const full = this.#active;
     if (full.sizeBytes === 0) return;
     full.seal();
-    const next = Segment.create(this.#home, this.#logEndOffset, this.#clock.now());
+    const next = Segment.create(this.#home, { baseOffset: this.#logEndOffset, nowMs: this.#clock.now() });
     this.#flusher.noteDirectoryChange();
     this.#segments.push(next);
     this.#tailChecked = true;
@@ -491,6 +486,7 @@ export class Log {
   }
 
   #release(): void {
+    this.compaction.interrupt();
     this.#closed = true;
     this.#flusher.close();
     this.#reader.forget();

@@ -80,6 +80,16 @@ export class ProducerFiles {
     this.#snapshots.remove((each) => each !== offset && !bases.has(each));
   }
 
+  /** Removes the snapshots that `isStale` names by offset and content, for good. Broken ones are left. */
+  removeSnapshots(isStale: (offset: number, records: readonly ProducerRecord[]) => boolean): void {
+    const stale = this.#snapshots.offsets.filter((offset) => {
+      const content = this.#snapshots.read(offset);
+      const records = content === undefined ? undefined : decodeSnapshot(this.#home.kernels, content);
+      return records !== undefined && isStale(offset, records);
+    });
+    this.#snapshots.remove((offset) => stale.includes(offset));
+  }
+
   /** The log was cut: what tells of offsets at or behind its new end goes. */
   truncateTo(logEndOffset: number): void {
     this.#snapshots.remove((offset) => offset > logEndOffset);

@@ -80,7 +80,7 @@ export class HeaderWalk {
     const at = this.#hold(position);
     if (headerProblem(this.#view, at, remaining) !== undefined) return undefined;
     const header = readBatchHeader(this.#view, at);
-    if (this.#expected !== undefined && header.baseOffset !== this.#expected) return undefined;
+    if (this.#expected !== undefined && !this.#segment.gaps.allow(this.#expected, header.baseOffset)) return undefined;
     this.#position += header.bytes;
     this.#expected = header.lastOffset + 1;
     return { position, header };
@@ -106,7 +106,10 @@ export class HeaderWalk {
   }
 }
 
-/** The batch that contains `offset`. Throws ERR_CORRUPT_LOG where it is damaged or missing. */
+/**
+ * The batch that contains `offset` or, where compaction took that out, the next one. Throws ERR_CORRUPT_LOG where it is
+ * damaged or missing.
+ */
 export function locateBatch(segment: Segment, tools: ReadTools, offset: number): BatchPlace {
   segment.ensureIndex();
   const found = walkTo(segment, tools, offset);
@@ -140,7 +143,9 @@ function walkTo(segment: Segment, tools: ReadTools, offset: number): BatchPlace 
   // An entry that does not name the batch at its position belongs to a broken index.
   if (entry !== undefined && place?.header.lastOffset !== entry.offset) return undefined;
   while (place !== undefined && place.header.lastOffset < offset) place = walk.next();
-  return place !== undefined && place.header.baseOffset <= offset ? place : undefined;
+  if (place === undefined || place.header.baseOffset <= offset) return place;
+  const lost = segment.damages.some((damage) => offset >= damage.offset && offset < damage.nextOffset);
+  return lost || !segment.gaps.allow(offset, place.header.baseOffset) ? undefined : place;
 }
 
 /**
@@ -160,7 +165,8 @@ export function readBatches(
   let at = 0;
   let nextOffset = request.baseOffset;
   while (at + BATCH_HEADER_BYTES <= buffer.length) {
-    const bad = headerProblem(view, at, available - at) !== undefined || baseOffsetAt(view, at) !== nextOffset;
+    const bad =
+      headerProblem(view, at, available - at) !== undefined || !segment.gaps.allow(nextOffset, baseOffsetAt(view, at));
     if (bad && at === 0) return suspect(segment);
     const lastOffset = lastOffsetAt(view, at);
     // A first batch that leads too far is more likely altered than asked for with an end inside of it.

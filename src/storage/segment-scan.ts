@@ -1,4 +1,5 @@
-// Reads a segment's batches one by one with every check there is: header, CRC, offsets without gaps, leader epoch.
+// Reads a segment's batches one by one with every check there is: header, CRC, offsets (without gaps but where compaction
+// may have left some), leader epoch.
 // Base offset and epoch lie outside of the CRC, so the last two are what protects them. It decides what is a torn tail
 // and what is damage in the middle, and changes nothing; FORMAT.md says what follows from either.
 
@@ -8,6 +9,7 @@ import { SCAN_WINDOW_BYTES } from '../core/limits.ts';
 import type { StoreFile } from '../core/platform.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { type BatchHeader, baseOffsetAt, headerProblem, readBatchHeader, viewOf } from './batch-header.ts';
+import type { OffsetGaps } from './offset-gaps.ts';
 
 /** Attribute bits that no batch has set. */
 const ATTRIBUTES_UNUSED = 0xff80;
@@ -51,6 +53,8 @@ export interface ScanRequest {
   /** End of the bytes to scan. */
   readonly end: number;
   readonly expectedOffset: number;
+  /** Where offsets may be missing; undefined: nowhere. */
+  readonly gaps: Pick<OffsetGaps, 'allow'> | undefined;
   /** Epoch that the batch at an offset must carry; undefined where any will do. */
   readonly epochAt: ((offset: number) => number | undefined) | undefined;
 }
@@ -145,14 +149,25 @@ export class SegmentScan {
     const status = kernels.checkStoredBatch(this.#window.pointer + at, header.bytes);
     if (status === STATUS_CRC) return problem('the CRC does not match the batch');
     if (status !== STATUS_OK) return problem(`the batch does not pass its check (status ${status})`);
-    if (header.baseOffset !== expected) {
+    if (header.baseOffset !== expected && !this.#isGap(position, expected, header)) {
       return problem(`the base offset is ${header.baseOffset} where ${expected} follows`, header);
     }
-    const epoch = epochAt?.(expected);
+    const epoch = epochAt?.(header.baseOffset);
     if (epoch !== undefined && epoch !== header.leaderEpoch) {
       return problem(`the leader epoch is ${header.leaderEpoch} where ${epoch} is in force`, header);
     }
     return header;
+  }
+
+  /** Behind a gap the next batch must not contradict: a base offset lies outside of the CRC. */
+  #isGap(position: number, expected: number, header: BatchHeader): boolean {
+    const { gaps, end } = this.#request;
+    if (gaps?.allow(expected, header.baseOffset) !== true) return false;
+    const next = position + header.bytes;
+    if (end - next < BATCH_HEADER_BYTES) return true;
+    const at = this.#window.hold(next, BATCH_HEADER_BYTES);
+    const { view } = this.#window;
+    return headerProblem(view, at, end - next) !== undefined || baseOffsetAt(view, at) > header.lastOffset;
   }
 
   /** Where sound batches go on behind a problem. */

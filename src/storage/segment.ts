@@ -19,6 +19,7 @@ import {
   TRANSACTION_INDEX_SUFFIX,
 } from './file-names.ts';
 import type { LogConfig } from './log-config.ts';
+import type { OffsetGaps } from './offset-gaps.ts';
 import { type OffsetEntry, OffsetIndex } from './offset-index.ts';
 import { type Damage, type ScanResult, scanBatches } from './segment-scan.ts';
 import { type TimeEntry, TimeIndex } from './time-index.ts';
@@ -32,6 +33,7 @@ export interface SegmentHome {
   readonly codecs: BatchCodecs | undefined;
   readonly directory: string;
   readonly epochs: EpochCheckpoint;
+  readonly gaps: OffsetGaps;
   config: LogConfig;
   /** Offset at which a segment's offsets end: the next segment's base offset, or the log end. */
   endOffsetOf(segment: Segment): number;
@@ -43,6 +45,8 @@ const NO_DAMAGE: readonly Damage[] = [];
 
 export class Segment {
   readonly baseOffset: number;
+  /** Behind the names of all files, while compaction writes the segment; empty for the log's own. */
+  suffix: string;
   readonly #home: SegmentHome;
   /** Log bytes that count; the file may be longer behind them after a failed write. */
   sizeBytes: number;
@@ -73,8 +77,9 @@ export class Segment {
   /** Batches came in since the indexes were last given entries for the end. */
   unsealed = false;
 
-  constructor(home: SegmentHome, place: { baseOffset: number; sizeBytes: number; nowMs: number }) {
+  constructor(home: SegmentHome, place: { baseOffset: number; sizeBytes: number; nowMs: number }, suffix = '') {
     this.#home = home;
+    this.suffix = suffix;
     this.baseOffset = place.baseOffset;
     this.sizeBytes = place.sizeBytes;
     this.trustedFrom = place.sizeBytes;
@@ -85,12 +90,17 @@ export class Segment {
   }
 
   /** Creates the files of an empty segment; stale indexes in the way are removed. */
-  static create(home: SegmentHome, baseOffset: number, nowMs: number): Segment {
-    const segment = new Segment(home, { baseOffset, sizeBytes: 0, nowMs });
+  static create(home: SegmentHome, place: { baseOffset: number; nowMs: number }, suffix = ''): Segment {
+    const segment = new Segment(home, { ...place, sizeBytes: 0 }, suffix);
     for (const suffix of [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX])
       home.store.remove(segment.pathOf(suffix));
     segment.#file = home.store.open(segment.path, { create: true });
     return segment;
+  }
+
+  /** Where the log's offsets may have gaps. */
+  get gaps(): OffsetGaps {
+    return this.#home.gaps;
   }
 
   get path(): string {
@@ -123,7 +133,7 @@ export class Segment {
   }
 
   pathOf(suffix: string): string {
-    return joinPath(this.#home.directory, segmentFileName(this.baseOffset, suffix));
+    return joinPath(this.#home.directory, segmentFileName(this.baseOffset, suffix)) + this.suffix;
   }
 
   /** Whether a batch of these bytes needs a new segment. */
@@ -201,6 +211,11 @@ export class Segment {
     this.#bytesSinceEntry = this.sizeBytes - lastBatch.position;
   }
 
+  /** Offset behind the last batch, where that is known. */
+  get lastBatchEnd(): number | undefined {
+    return this.#lastBatchOffset < 0 ? undefined : this.#lastBatchOffset + 1;
+  }
+
   get lastBatchPosition(): number {
     return this.#lastBatchPosition;
   }
@@ -236,6 +251,7 @@ export class Segment {
       from: 0,
       end,
       expectedOffset: this.baseOffset,
+      gaps: this.gaps,
       epochAt: epochs === 'check' ? (offset) => known.expectedAt(offset) : undefined,
       onBatch: (header: BatchHeader, position: number) => {
         if (epochs === 'note') known.note(header.leaderEpoch, header.baseOffset);
@@ -264,7 +280,7 @@ export class Segment {
     const endOffset = this.#home.endOffsetOf(this);
     const { tail, position, nextOffset } = this.#inspectOrRestore(size);
     this.sizeBytes = size;
-    if (tail !== undefined || nextOffset < endOffset) {
+    if (tail !== undefined || (nextOffset < endOffset && !this.gaps.allowAtEnd(nextOffset, endOffset))) {
       const reason = tail?.reason ?? 'the segment ends before the next one begins';
       this.damages = [...this.damages, { position, end: size, offset: nextOffset, nextOffset: endOffset, reason }];
     }
@@ -382,6 +398,16 @@ export class Segment {
     this.#offsetIndex?.releaseFile();
     this.#timeIndex?.releaseFile();
     this.#transactionIndex?.release();
+  }
+
+  /** Without its offset index the active segment is recovered, whatever the marker of a clean shutdown says. */
+  forbidCleanStart(): void {
+    try {
+      this.release();
+      this.#home.store.remove(this.offsetIndex.path);
+    } catch {
+      // The first fault is the one to report.
+    }
   }
 
   removeFiles(): void {

@@ -35,6 +35,7 @@ test('nothing set gives Kafka’s defaults', () => {
     advertisedListeners: [],
     listenerProtocolMap: 'PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
     socketRequestMaxBytes: 104_857_600,
+    requestPartitionsMax: 2000,
     queuedRequestMaxBytes: 268_435_456,
     maxConnections: 20_000,
     connectionsMaxIdleMs: 600_000,
@@ -130,9 +131,12 @@ test.each([
   ['log.segment.bytes', '2147483648', 'to 2147483647'],
   ['auto.create.topics.enable', 'yes', 'true or false'],
   ['log.message.timestamp.type', 'createtime', 'one of CreateTime'],
-  ['log.cleanup.policy', 'compact', 'compaction is not available'],
-  ['log.cleanup.policy', 'delete,compact', 'compaction is not available'],
   ['log.cleanup.policy', 'burn', 'a list of delete, compact'],
+  ['log.cleaner.min.cleanable.ratio', '1.5', 'from 0 to 1'],
+  ['log.cleaner.min.cleanable.ratio', 'half', 'a number'],
+  ['log.cleaner.io.buffer.load.factor', '1', 'to 0.95'],
+  ['log.cleaner.dedupe.buffer.size', '1000', 'from 1048576'],
+  ['log.cleaner.threads', '2', 'each slot'],
   ['compression.type', 'brotli', 'one of uncompressed'],
   ['compression.lz4.level', '12', 'fast level'],
   ['compression.gzip.level', '10', 'to 9'],
@@ -225,4 +229,33 @@ test('a properties file is read as Java reads it', () => {
   });
   expect(() => parseProperties('a=1\n=2')).toThrow('line 2');
   expect(() => parseProperties('a=\\u12')).toThrow('line 1');
+});
+
+test('what compaction is told of a topic and of the broker reaches its logs', () => {
+  const config = parseBrokerConfig({
+    'log.cleanup.policy': 'compact',
+    'log.cleaner.enable': 'false',
+    'log.cleaner.backoff.ms': '7',
+    'log.cleaner.io.max.bytes.per.second': '1e6',
+    'log.cleaner.dedupe.buffer.size': '2000000',
+    'log.cleaner.io.buffer.load.factor': '0.5',
+  });
+  const cleaner = {
+    enabled: false,
+    backoffMs: 7,
+    ioBytesPerSecond: 1e6,
+    dedupeBufferBytes: 2_000_000,
+    loadFactor: 0.5,
+  };
+  expect(toLogConfig({}, config)).toMatchObject({ compacts: true, deletes: false, cleaner });
+  const overrides = {
+    'cleanup.policy': 'compact,delete',
+    'min.cleanable.dirty.ratio': '0.25',
+    'min.compaction.lag.ms': '1',
+    'max.compaction.lag.ms': '2',
+    'delete.retention.ms': '3',
+  };
+  const values = { minCleanableDirtyRatio: 0.25, minCompactionLagMs: 1, maxCompactionLagMs: 2, deleteRetentionMs: 3 };
+  // What must be compacted in time may not wait in the active segment.
+  expect(toLogConfig(overrides, config)).toMatchObject({ compacts: true, deletes: true, segmentMs: 2, ...values });
 });

@@ -67,7 +67,7 @@ test('valid topics are made beside invalid ones, each refused with its own code'
     [{ name: 'unknown', ...config('no.such.key', '1') }, ERROR_CODES.INVALID_CONFIG],
     [{ name: 'null', ...config('retention.ms', null) }, ERROR_CODES.INVALID_CONFIG],
     [{ name: 'text', ...config('retention.ms', 'long') }, ERROR_CODES.INVALID_CONFIG],
-    [{ name: 'compact', ...config('cleanup.policy', 'compact') }, ERROR_CODES.INVALID_CONFIG],
+    [{ name: 'burn', ...config('cleanup.policy', 'burn') }, ERROR_CODES.INVALID_CONFIG],
   ];
   const topics = await create(
     fixture,

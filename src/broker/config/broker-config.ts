@@ -2,7 +2,7 @@
 // layers it, and the parsed values that the request path reads. Immutable: a change makes a new one.
 
 import { LogFault } from '../../core/fault.ts';
-import type { LogCompression, LogConfig } from '../../storage/log-config.ts';
+import type { CleanerConfig, LogCompression, LogConfig } from '../../storage/log-config.ts';
 import { BROKER_CONFIGS, brokerSynonyms, NODE_ID } from './broker-configs.ts';
 import { type ConfigTable, normalize, objection, quote, toNumber } from './definition.ts';
 import { type GroupBrokerSettings, groupSettings } from './group-configs.ts';
@@ -190,14 +190,23 @@ export function topicSettings(overrides: ConfigEntries, broker: BrokerConfig): T
 export function toLogConfig(overrides: ConfigEntries, broker: BrokerConfig): LogConfig {
   const value = (name: string): string => broker.resolveTopic(name, overrides).value ?? '';
   const number = (name: string): number => toNumber(value(name));
+  const policies = value('cleanup.policy').split(',');
+  // A record that must be compacted in time must not wait in the active segment.
+  const compacts = policies.includes('compact');
   return {
     segmentBytes: number('segment.bytes'),
-    segmentMs: number('segment.ms'),
+    segmentMs: compacts ? Math.min(number('segment.ms'), number('max.compaction.lag.ms')) : number('segment.ms'),
     segmentIndexBytes: number('segment.index.bytes'),
     indexIntervalBytes: number('index.interval.bytes'),
     retentionMs: number('retention.ms'),
     retentionBytes: number('retention.bytes'),
-    deletes: value('cleanup.policy').split(',').includes('delete'),
+    deletes: policies.includes('delete'),
+    compacts,
+    minCleanableDirtyRatio: number('min.cleanable.dirty.ratio'),
+    minCompactionLagMs: number('min.compaction.lag.ms'),
+    maxCompactionLagMs: number('max.compaction.lag.ms'),
+    deleteRetentionMs: number('delete.retention.ms'),
+    cleaner: toCleanerConfig(broker),
     maxMessageBytes: number('max.message.bytes'),
     compression: toLogCompression(value),
     stampsLogAppendTime: value('message.timestamp.type') === 'LogAppendTime',
@@ -225,6 +234,17 @@ function toLogCompression(value: (name: string) => string): LogCompression {
     default:
       return { type: 'producer', level: undefined };
   }
+}
+
+function toCleanerConfig(broker: BrokerConfig): CleanerConfig {
+  const number = (name: string): number => toNumber(broker.resolve(name).value ?? '0');
+  return {
+    enabled: broker.resolve('log.cleaner.enable').value === 'true',
+    backoffMs: number('log.cleaner.backoff.ms'),
+    ioBytesPerSecond: number('log.cleaner.io.max.bytes.per.second'),
+    dedupeBufferBytes: number('log.cleaner.dedupe.buffer.size'),
+    loadFactor: number('log.cleaner.io.buffer.load.factor'),
+  };
 }
 
 /** Checks and normalizes given values. Throws ERR_CONFIG naming the first key that is unknown or cannot be so. */

@@ -10,6 +10,7 @@ import {
   REQUEST_BYTES_LIMIT,
   REQUEST_BYTES_MAX,
 } from '../../core/limits.ts';
+import { CLEANER_BROKER_CONFIGS } from './cleaner-configs.ts';
 import { ConfigTable, define, LONG_MAX_TEXT } from './definition.ts';
 import { GROUP_BROKER_CONFIGS } from './group-configs.ts';
 import { PROTOCOL_MAP_DEFAULT } from './listeners.ts';
@@ -240,6 +241,9 @@ export const BROKER_CONFIGS = new ConfigTable([
     },
     { min: 0, dynamic: true },
   ),
+
+  // Compaction.
+  ...CLEANER_BROKER_CONFIGS,
 
   // Producers.
   define(

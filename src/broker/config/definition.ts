@@ -13,8 +13,8 @@ export interface ConfigDefinition {
   readonly defaultValue: string | null;
   readonly documentation: string;
   /** Smallest and largest number, inclusive. */
-  readonly min: bigint;
-  readonly max: bigint;
+  readonly min: bigint | number;
+  readonly max: bigint | number;
   /** The values allowed (of each element, in a list); undefined for any. */
   readonly choices: readonly string[] | undefined;
   /** Whether it may change while the broker runs. */
@@ -38,6 +38,7 @@ const BOUNDS: Readonly<Record<string, readonly [bigint, bigint]>> = {
   int: [-INT_MAX - 1n, INT_MAX],
   long: [-LONG_MAX - 1n, LONG_MAX],
 };
+const DOUBLE_BOUNDS = [-Number.MAX_VALUE, Number.MAX_VALUE] as const;
 
 /** Kafka's "for ever" and "without limit" in keys of type long. */
 export const LONG_MAX_TEXT = LONG_MAX.toString();
@@ -47,11 +48,11 @@ export function define(
   head: Pick<ConfigDefinition, 'name' | 'type' | 'defaultValue' | 'documentation'>,
   options: DefinitionOptions = {},
 ): ConfigDefinition {
-  const [least, most] = BOUNDS[head.type] ?? [0n, 0n];
+  const [least, most] = BOUNDS[head.type] ?? DOUBLE_BOUNDS;
   return {
     ...head,
-    min: options.min === undefined ? least : BigInt(options.min),
-    max: options.max === undefined ? most : BigInt(options.max),
+    min: options.min ?? least,
+    max: options.max ?? most,
     choices: options.choices,
     dynamic: options.dynamic ?? false,
     fixedBecause: options.fixedBecause,
@@ -65,6 +66,7 @@ function allowed(definition: ConfigDefinition): string {
   }
   if (definition.type === 'boolean') return 'true or false';
   if (definition.type in BOUNDS) return `a whole number from ${definition.min} to ${definition.max}`;
+  if (definition.type === 'double') return `a number from ${definition.min} to ${definition.max}`;
   return `a ${definition.type}`;
 }
 
@@ -84,7 +86,10 @@ function isAllowed(definition: ConfigDefinition, value: string): boolean {
     const number = BigInt(value.replace('+', ''));
     return number >= definition.min && number <= definition.max;
   }
-  if (type === 'double') return /^[+-]?\d+(\.\d+)?$/.test(value);
+  if (type === 'double') {
+    const number = Number(value);
+    return /^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value) && number >= definition.min && number <= definition.max;
+  }
   if (choices === undefined) return true;
   return type === 'list' ? listOf(value).every((element) => choices.includes(element)) : choices.includes(value);
 }

@@ -1,9 +1,9 @@
 // Broker keys that Kafka has and this broker cannot honour yet, each with the reason that whoever sets one is told. Set
 // to its default a key is accepted, so that Kafka's own files can be read. It reads no value.
 
-import { type ConfigDefinition, type ConfigType, define, LONG_MAX_TEXT } from './definition.ts';
+import { type ConfigDefinition, type ConfigType, define } from './definition.ts';
 
-const NO_COMPACTION = 'log compaction is not available yet';
+const BY_SLOT = 'each slot compacts the logs that it owns';
 const NO_REMOTE = 'remote log storage is not available';
 const ONE_NODE = 'this broker does not replicate yet';
 const BY_FLAGS = 'it is set by the command line (see `millrace start --help`)';
@@ -60,45 +60,20 @@ const ROWS: readonly Row[] = [
     { dynamic: true },
   ],
   [
-    NO_COMPACTION,
-    'log.cleanup.policy',
-    'list',
-    'delete',
-    'What happens to old segments: `delete` drops them by age and size.',
-    { choices: ['delete', 'compact'], dynamic: true },
-  ],
-  [NO_COMPACTION, 'log.cleaner.enable', 'boolean', 'true', 'Whether compaction runs.'],
-  [
-    NO_COMPACTION,
-    'log.cleaner.delete.retention.ms',
-    'long',
-    '86400000',
-    'How long tombstones stay in compacted topics.',
+    BY_SLOT,
+    'log.cleaner.threads',
+    'int',
+    '1',
+    'Threads that compact logs: here the thread that owns a partition does.',
     { min: 0, dynamic: true },
   ],
   [
-    NO_COMPACTION,
-    'log.cleaner.min.cleanable.ratio',
-    'double',
-    '0.5',
-    'The part of a log that must be new before it is compacted.',
-    { dynamic: true },
-  ],
-  [
-    NO_COMPACTION,
-    'log.cleaner.min.compaction.lag.ms',
-    'long',
-    '0',
-    'How long a record stays uncompacted at least.',
+    UNTUNED,
+    'log.cleaner.io.buffer.size',
+    'int',
+    '524288',
+    'Bytes that compaction reads and writes at a time.',
     { min: 0, dynamic: true },
-  ],
-  [
-    NO_COMPACTION,
-    'log.cleaner.max.compaction.lag.ms',
-    'long',
-    LONG_MAX_TEXT,
-    'How long a record stays uncompacted at most.',
-    { min: 1, dynamic: true },
   ],
   [NO_REMOTE, 'log.local.retention.ms', 'long', '-2', 'How long records stay on the local disk.', { dynamic: true }],
   [
