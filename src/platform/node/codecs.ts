@@ -15,7 +15,11 @@ type Lz4Package = Readonly<Pick<typeof import('lz4-wasm-nodejs'), 'compress' | '
 type SnappyPackage = Readonly<Pick<typeof import('snappy-wasm'), 'compress_raw' | 'decompress_raw'>>;
 type ZstdPackage = Readonly<Pick<typeof import('@bokuweb/zstd-wasm'), 'compress' | 'decompress' | 'init'>>;
 
-const GZIP_CHUNK_BYTES = 256 * 1024;
+/** Bounds of the pieces in which zlib puts out what it makes: it sets one aside before it knows how much comes. */
+const GZIP_CHUNK_BYTES_MIN = 16 * 1024;
+const GZIP_CHUNK_BYTES_MAX = 256 * 1024;
+/** About how much smaller gzip makes records. */
+const GZIP_RATIO = 4;
 /** lz4-wasm's own prefix to a block: what it becomes, little-endian. */
 const LZ4_PREFIX_BYTES = 4;
 /** Kafka's default of compression.zstd.level. */
@@ -63,15 +67,20 @@ export function createClientCodecs(): Required<Codecs> {
 }
 
 const GZIP: BatchCodec = {
-  compress: (bytes, level = constants.Z_DEFAULT_COMPRESSION) => gzipSync(bytes, { level, chunkSize: GZIP_CHUNK_BYTES }),
+  compress: (bytes, level = constants.Z_DEFAULT_COMPRESSION) =>
+    gzipSync(bytes, { level, chunkSize: gzipChunk(bytes.length) }),
   decompress: (bytes, bytesMax) => {
     try {
-      return gunzipSync(bytes, { maxOutputLength: bytesMax, chunkSize: GZIP_CHUNK_BYTES });
+      return gunzipSync(bytes, { maxOutputLength: bytesMax, chunkSize: gzipChunk(bytes.length * GZIP_RATIO) });
     } catch (error) {
       throw malformed('gzip', error instanceof Error ? error.message : String(error), error);
     }
   },
 };
+
+function gzipChunk(expectedBytes: number): number {
+  return Math.max(GZIP_CHUNK_BYTES_MIN, Math.min(GZIP_CHUNK_BYTES_MAX, expectedBytes));
+}
 
 /** Calls `load` once, when its result is first asked for. */
 function once<T>(load: () => T): () => T {
