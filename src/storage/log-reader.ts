@@ -4,7 +4,7 @@
 import { LogFault } from '../core/fault.ts';
 import { type ReadHint, ReadHints } from './read-hints.ts';
 import type { Segment, SegmentHome } from './segment.ts';
-import { locateBatch, type ReadLimits, readBatches, type SegmentBytes } from './segment-read.ts';
+import { endsBefore, locateBatch, type ReadLimits, readBatches, type SegmentBytes } from './segment-read.ts';
 
 const EMPTY = new Uint8Array(0);
 
@@ -64,8 +64,7 @@ export class LogReader {
     for (;;) {
       const end = this.#home.endOffsetOf(segment);
       if (!segment.gaps.allowAtEnd(offset, end) || offset === end) return segment;
-      segment.ensureIndex();
-      if ((segment.offsetIndex.last()?.offset ?? -1) >= offset) return segment;
+      if (!endsBefore(segment, offset)) return segment;
       segment = this.#segmentOf(end);
     }
   }

@@ -149,6 +149,25 @@ function walkTo(segment: Segment, tools: ReadTools, offset: number): BatchPlace 
 }
 
 /**
+ * Whether the segment has nothing at `offset` and behind it. Walked from the last index entry on: in a segment of Kafka's
+ * cleaner that need not be the last batch's. False where the walk meets what is not a batch: looking for it then tells.
+ */
+export function endsBefore(segment: Segment, offset: number): boolean {
+  segment.ensureIndex();
+  const last = segment.offsetIndex.last();
+  if (last !== undefined && last.offset >= offset) return false;
+  const from =
+    last === undefined ? { position: 0, offset: segment.baseOffset } : { position: last.position, offset: undefined };
+  const walk = new HeaderWalk(segment, from);
+  let end = from.position;
+  for (let place = walk.next(); place !== undefined; place = walk.next()) {
+    if (place.header.lastOffset >= offset) return false;
+    end = place.position + place.header.bytes;
+  }
+  return end === segment.sizeBytes;
+}
+
+/**
  * Reads whole batches from `place` on. Undefined where the first one turns out not to be sound: the segment has then been
  * inspected, and locating the batch again gives the fault.
  */
