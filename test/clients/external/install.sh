@@ -5,7 +5,9 @@ set -uo pipefail
 cd "$(dirname "$0")/../../.."
 
 KAFKA_VERSION=4.3.1
-PACKAGES=(kcat python3-kafka python3-confluent-kafka default-jdk-headless maven)
+NODE_RDKAFKA_VERSION=3.6.1
+# The last three are what node-rdkafka is built with: without libzstd-dev it has no zstd.
+PACKAGES=(kcat python3-kafka python3-confluent-kafka default-jdk-headless maven build-essential libzstd-dev zlib1g-dev)
 CLIENTS=dist/clients
 mkdir -p "$CLIENTS"
 missing=()
@@ -33,5 +35,27 @@ if [ ! -e "$CLIENTS/java-$KAFKA_VERSION/complete" ]; then
     touch "$CLIENTS/java-$KAFKA_VERSION/complete"
   else
     echo "CANNOT FETCH kafka-clients $KAFKA_VERSION: see $CLIENTS/maven.log" >&2
+  fi
+fi
+
+# node-rdkafka brings librdkafka's source along and builds it, which takes minutes.
+rdkafka="$CLIENTS/node-rdkafka-$NODE_RDKAFKA_VERSION"
+if [ ! -e "$rdkafka/complete" ]; then
+  echo "building node-rdkafka $NODE_RDKAFKA_VERSION"
+  mkdir -p "$rdkafka/bin"
+  # Its build is an install script. npm 11 warns of those that are not named here, and means to refuse them later.
+  echo '{ "private": true, "allowScripts": { "node-rdkafka": true } }' >"$rdkafka/package.json"
+  # Its outer make breaks with several jobs, and hands librdkafka's one job only: this one gives the inner make two.
+  # shellcheck disable=SC2016 # it is for that make to expand
+  printf '#!/bin/sh\nMAKEFLAGS= exec %s ${MAKELEVEL:+-j2} "$@"\n' "$(command -v make)" >"$rdkafka/bin/make"
+  chmod +x "$rdkafka/bin/make"
+  if MAKELEVEL='' PATH="$PWD/$rdkafka/bin:$PATH" nice npm install --prefix "$rdkafka" --no-audit --no-fund --no-package-lock \
+    --save-exact "node-rdkafka@$NODE_RDKAFKA_VERSION" >"$CLIENTS/node-rdkafka.log" 2>&1 &&
+    (cd "$rdkafka" && node --eval 'require("node-rdkafka")') >>"$CLIENTS/node-rdkafka.log" 2>&1; then
+    # Sources and objects are not needed any more.
+    rm -rf "$rdkafka/node_modules/node-rdkafka/deps" "$rdkafka/node_modules/node-rdkafka/build/Release/obj.target"
+    touch "$rdkafka/complete"
+  else
+    echo "CANNOT BUILD node-rdkafka $NODE_RDKAFKA_VERSION: see $CLIENTS/node-rdkafka.log" >&2
   fi
 fi
