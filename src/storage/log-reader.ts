@@ -27,6 +27,7 @@ export class LogReader {
     const hint = this.#hints.find(offset);
     const hinted = hint === undefined ? undefined : this.#readHinted(hint, limits);
     const bytes = hinted ?? this.#readLocated(offset, limits);
+    if (bytes === undefined) return EMPTY;
     if (bytes.length === 0 && limits.minOneBatch) throw this.#overlong(offset, limits);
     return bytes;
   }
@@ -47,25 +48,30 @@ export class LogReader {
     return read === undefined ? undefined : this.#served({ segment, position, read, hint });
   }
 
-  #readLocated(offset: number, limits: ReadLimits): Uint8Array {
+  /** Undefined where compaction has left nothing from `offset` to the end that is asked for. */
+  #readLocated(offset: number, limits: ReadLimits): Uint8Array | undefined {
     const segment = this.#segmentWith(offset);
+    if (segment === undefined) return undefined;
     // The first round may find the batch damaged. The second then meets the damage, or the batch that lies behind it.
     for (let round = 0; round < 2; round++) {
       const { position, header } = locateBatch(segment, this.#home, offset);
+      if (header.baseOffset >= limits.offsetEnd) return undefined;
       const read = readBatches(segment, this.#home, { position, baseOffset: header.baseOffset, ...limits });
       if (read !== undefined) return this.#served({ segment, position, read });
     }
     throw new LogFault('ERR_CORRUPT_LOG', `${segment.path}: at offset ${offset}: the file changes while it is read`);
   }
 
-  /** Where somebody else compacted, a segment may hold nothing at `offset` and behind it. */
-  #segmentWith(offset: number): Segment {
+  /** Where somebody else compacted, a segment may hold nothing at `offset` and behind it; at last the log does not. */
+  #segmentWith(offset: number): Segment | undefined {
     let segment = this.#segmentOf(offset);
     for (;;) {
       const end = this.#home.endOffsetOf(segment);
-      if (!segment.gaps.allowAtEnd(offset, end) || offset === end) return segment;
+      if (offset === end || !segment.gaps.allowAtEnd(offset, end)) return segment;
       if (!endsBefore(segment, offset)) return segment;
-      segment = this.#segmentOf(end);
+      const next = this.#segmentOf(end);
+      if (next === segment) return undefined;
+      segment = next;
     }
   }
 

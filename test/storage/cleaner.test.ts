@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
+import { RecordBatchDecoder } from '../../src/wasm/record-batch-decoder.ts';
 import {
   CompactedPartition,
   DELETE_RETENTION_MS,
@@ -8,13 +9,24 @@ import {
   type Pair,
   tableOf,
 } from './cleaner-fixture.ts';
-import { DIRECTORY } from './fixture.ts';
+import { DIRECTORY, kernels } from './fixture.ts';
 
 const pairs = (entries: readonly { key: string | null; value: string | null }[]) =>
   entries.map(({ key, value }) => `${key}=${value}`);
 
 function opened(options: ConstructorParameters<typeof CompactedPartition>[1] = {}) {
   return new CompactedPartition(new MemoryStore({ simulatesCrashes: true }), options);
+}
+
+function batchesOf(partition: CompactedPartition) {
+  const { logStartOffset: offset, logEndOffset: offsetEnd } = partition.log;
+  const regions = partition.log.describe().flatMap(({ baseOffset, sizeBytes }) => {
+    if (sizeBytes === 0) return [];
+    return [
+      partition.log.read({ offset: Math.max(baseOffset, offset), offsetEnd, maxBytes: 1 << 20, minOneBatch: true }),
+    ];
+  });
+  return regions.flatMap((region) => [...new RecordBatchDecoder(kernels).batches(region)]);
 }
 
 function fill(partition: CompactedPartition, rounds: number, keys = 5): void {
@@ -165,6 +177,50 @@ test('aborted records go, and their markers and index entries after them', async
   const entries = partition.store.paths().filter((path) => path.endsWith('.txnindex'));
   expect(entries.map((path) => partition.store.readSmall(path)?.length ?? 0).filter((bytes) => bytes > 0)).toEqual([]);
   expectFilesSound(partition);
+});
+
+test('the marker of a transaction of which nothing is left stays for delete.retention.ms', async () => {
+  const partition = opened();
+  const producer = { producerId: 1, producerEpoch: 0, isTransactional: true };
+  partition.append([['k0', 'x']], { ...producer, baseSequence: 0 });
+  const first = partition.mark(1, 0, true).baseOffset;
+  partition.append([['k0', 'y']], { ...producer, baseSequence: 1 });
+  partition.mark(1, 0, true);
+  const markers = () =>
+    batchesOf(partition).flatMap((each) => (each.isControl && each.recordCount > 0 ? each.baseOffset : []));
+  await partition.rollAndClean();
+  // The batch of the first transaction went in this round; that nothing is left of it is seen by the next.
+  partition.append([['other', '1']]);
+  await partition.rollAndClean();
+  expect(markers()).toContain(first);
+  partition.clock.nowMs += DELETE_RETENTION_MS - 1;
+  partition.append([['other', '2']]);
+  await partition.rollAndClean();
+  expect(markers()).toContain(first);
+  partition.clock.nowMs += 1;
+  partition.append([['other', '3']]);
+  await partition.rollAndClean();
+  expect(markers()).not.toContain(first);
+});
+
+test('a snapshot that tells of an open transaction goes before the marker that ended it can', async () => {
+  const partition = opened({ config: { deleteRetentionMs: 0 } });
+  const producer = { producerId: 1, producerEpoch: 0, isTransactional: true };
+  partition.append([['a', '1']]);
+  partition.append([['gone', 'x']], { ...producer, baseSequence: 0 });
+  partition.roll();
+  const recoveryPoint = partition.log.logEndOffset + 1;
+  partition.append([['gone', 'y']]);
+  partition.mark(1, 0, true);
+  for (let round = 1; round < 4; round++)
+    partition.append([['b', `${round}`]], { ...producer, isTransactional: false, baseSequence: round });
+  for (let round = 0; round < 4; round++) {
+    partition.append([['c', `${round}`]]);
+    await partition.rollAndClean();
+  }
+  const after = new CompactedPartition(partition.store.afterKill(), { recoveryPoint });
+  expect(after.producers()).toEqual(['1/0 at 3, idle']);
+  expect(after.partition.state().lastStableOffset).toBe(after.log.logEndOffset);
 });
 
 test('what is known of producers survives the compaction of all their records and the loss of every snapshot', async () => {
