@@ -55,11 +55,14 @@ export function describeClient(name: string, needs: readonly string[], suite: ()
 }
 
 /** A broker for the tests of one `describe`, with quick groups. */
-export function useExternalBroker(label: string, options: { readonly kafka?: string } = {}): () => BrokerProcess {
+export function useExternalBroker(
+  label: string,
+  { configuration = [], ...options }: { readonly kafka?: string; readonly configuration?: readonly string[] } = {},
+): () => BrokerProcess {
   let broker: BrokerProcess | undefined;
   const directory = temporaryDirectory(label);
   beforeAll(async () => {
-    const settings = QUICK_GROUPS.flatMap((entry) => ['--set', entry]);
+    const settings = [...QUICK_GROUPS, ...configuration].flatMap((entry) => ['--set', entry]);
     broker = await BrokerProcess.start({ dataDirectory: directory.path, arguments: settings, ...options });
   });
   afterAll(async () => {

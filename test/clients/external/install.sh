@@ -5,9 +5,11 @@ set -uo pipefail
 cd "$(dirname "$0")/../../.."
 
 KAFKA_VERSION=4.3.1
+OLDER_CLIENTS_VERSION=3.9.1
 NODE_RDKAFKA_VERSION=3.6.1
-# The last three are what node-rdkafka is built with: without libzstd-dev it has no zstd.
-PACKAGES=(kcat python3-kafka python3-confluent-kafka default-jdk-headless maven build-essential libzstd-dev zlib1g-dev)
+PACKAGES=(kcat python3-kafka python3-confluent-kafka default-jdk-headless maven rsyslog rsyslog-kafka bsdutils)
+# What node-rdkafka is built with: without libzstd-dev it has no zstd.
+PACKAGES+=(build-essential libzstd-dev zlib1g-dev)
 CLIENTS=dist/clients
 mkdir -p "$CLIENTS"
 missing=()
@@ -26,17 +28,26 @@ if [ -n "$wanted" ]; then
     echo "CANNOT INSTALL $wanted: see $CLIENTS/apt.log" >&2
 fi
 
-if [ ! -e "$CLIENTS/java-$KAFKA_VERSION/complete" ]; then
-  echo "fetching kafka-clients and kafka-tools $KAFKA_VERSION"
-  mkdir -p "$CLIENTS/java-$KAFKA_VERSION"
-  sed "s/KAFKA_VERSION/$KAFKA_VERSION/" test/clients/external/java/pom.xml >"$CLIENTS/java-$KAFKA_VERSION/pom.xml"
-  if mvn -q -B -f "$CLIENTS/java-$KAFKA_VERSION/pom.xml" dependency:copy-dependencies \
-    -DoutputDirectory=jars -DincludeScope=runtime >"$CLIENTS/maven.log" 2>&1; then
-    touch "$CLIENTS/java-$KAFKA_VERSION/complete"
+# fetch_jars NAME POM VERSION: the jars of a Maven project in $CLIENTS/NAME/jars, again where the project has changed.
+fetch_jars() {
+  local target=$CLIENTS/$1
+  local project
+  project=$(sed "s/KAFKA_VERSION/$3/" "test/clients/external/java/$2")
+  if [ -e "$target/complete" ] && [ "$project" = "$(cat "$target/pom.xml")" ]; then return; fi
+  echo "fetching $1"
+  rm -rf "$target"
+  mkdir -p "$target"
+  echo "$project" >"$target/pom.xml"
+  if mvn -q -B -f "$target/pom.xml" dependency:copy-dependencies -DoutputDirectory=jars -DincludeScope=runtime \
+    >"$target/maven.log" 2>&1; then
+    touch "$target/complete"
   else
-    echo "CANNOT FETCH kafka-clients $KAFKA_VERSION: see $CLIENTS/maven.log" >&2
+    echo "CANNOT FETCH $1: see $target/maven.log" >&2
   fi
-fi
+}
+
+fetch_jars "java-$KAFKA_VERSION" pom.xml "$KAFKA_VERSION"
+fetch_jars "kafka-clients-$OLDER_CLIENTS_VERSION" older-clients.xml "$OLDER_CLIENTS_VERSION"
 
 # node-rdkafka brings librdkafka's source along and builds it, which takes minutes.
 rdkafka="$CLIENTS/node-rdkafka-$NODE_RDKAFKA_VERSION"

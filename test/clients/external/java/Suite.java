@@ -21,7 +21,6 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.admin.TopicDescription;
-import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -400,9 +399,9 @@ public class Suite {
             }
             settle(4 / count, members);
         }
-        while (members.size() > 2) members.remove(0).close(CloseOptions.timeout(Duration.ofSeconds(5)));
+        while (members.size() > 2) members.remove(0).close();
         settle(2, members);
-        for (KafkaConsumer<String, String> each : members) each.close(CloseOptions.timeout(Duration.ofSeconds(5)));
+        for (KafkaConsumer<String, String> each : members) each.close();
     }
 
     private void staticMembers(String protocol) throws Exception {
@@ -418,7 +417,7 @@ public class Suite {
         Set<TopicPartition> before = members.get(0).assignment();
         Set<TopicPartition> other = members.get(1).assignment();
         // A static member that closes without leaving keeps its place.
-        members.get(0).close(CloseOptions.groupMembershipOperation(CloseOptions.GroupMembershipOperation.REMAIN_IN_GROUP));
+        members.get(0).close();
         Map<String, Object> all = member(name, protocol);
         all.put("group.instance.id", "one");
         KafkaConsumer<String, String> back = consumer(all);
@@ -469,10 +468,10 @@ public class Suite {
         same(5L, admin.listConsumerGroupOffsets(name).partitionsToOffsetAndMetadata().get().get(partition).offset());
         admin.alterConsumerGroupOffsets(name, Map.of(partition, new OffsetAndMetadata(2))).all().get();
         same(2L, admin.listConsumerGroupOffsets(name).partitionsToOffsetAndMetadata().get().get(partition).offset());
-        same(true, admin.listGroups().all().get().stream().anyMatch((group) -> group.groupId().equals(name)));
+        same(true, admin.listConsumerGroups().all().get().stream().anyMatch((group) -> group.groupId().equals(name)));
         admin.deleteConsumerGroupOffsets(name, Set.of(partition)).all().get();
         admin.deleteConsumerGroups(List.of(name)).all().get();
-        same(false, admin.listGroups().all().get().stream().anyMatch((group) -> group.groupId().equals(name)));
+        same(false, admin.listConsumerGroups().all().get().stream().anyMatch((group) -> group.groupId().equals(name)));
     }
 
     private void transactionalOffsets() throws Exception {
