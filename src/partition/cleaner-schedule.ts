@@ -14,6 +14,8 @@ const SLICE_MS = 2;
 const PAUSE_IDLE_MS = 1;
 /** Pause while groups are executed: of the thread's time compaction then takes a fifth. */
 const PAUSE_BUSY_MS = 8;
+/** What log.cleaner.io.max.bytes.per.second allows in this time may be moved at once. */
+const BURST_MS = 20;
 /** How long a log that could not be compacted is left alone. */
 const RETRY_MS = 300_000;
 
@@ -148,6 +150,7 @@ export class CleanerSchedule {
   #advance(round: Round): void {
     const { clock } = this.#options;
     const sliceEnd = clock.monotonic() + SLICE_MS;
+    const bytesMax = (round.scheduled.partition.config.cleaner.ioBytesPerSecond * BURST_MS) / 1000;
     let bytes = 0;
     do {
       const step = round.steps.next();
@@ -160,7 +163,7 @@ export class CleanerSchedule {
         return;
       }
       bytes += step.value.bytes;
-    } while (clock.monotonic() < sliceEnd);
+    } while (clock.monotonic() < sliceEnd && bytes < bytesMax);
     this.#schedule(this.#pauseAfter(round, bytes), () => this.#slice());
   }
 

@@ -204,7 +204,7 @@ test('the marker of a transaction of which nothing is left stays for delete.rete
 });
 
 test('a snapshot that tells of an open transaction goes before the marker that ended it can', async () => {
-  const partition = opened({ config: { deleteRetentionMs: 0 } });
+  const partition = opened({ config: { deleteRetentionMs: 0, segmentBytes: 100 } });
   const producer = { producerId: 1, producerEpoch: 0, isTransactional: true };
   partition.append([['a', '1']]);
   partition.append([['gone', 'x']], { ...producer, baseSequence: 0 });
