@@ -26,8 +26,8 @@ Examples:
 
 Every line is a record, without its newline; a carriage return stays, an empty line is an empty record, and so is a last
 line without a newline a record. With --key-separator the bytes before its first occurrence are the key; a line without
-it has none. The topic is created where the broker allows it. A lost connection is retried, after which a batch whose
-acknowledgement was lost may be there twice; --retries 0 rules that out.`;
+it has none. The topic is created where the broker allows it. A lost connection is retried; with --acks all every record
+is written once all the same, with less a batch whose acknowledgement was lost may be there twice.`;
 
 interface ProduceOptions {
   readonly file?: string;

@@ -4,6 +4,7 @@
 
 import { assert } from '../core/assert.ts';
 import type { Kernels } from '../wasm/kernels.ts';
+import { DecodedBatch } from '../wasm/record-batch-decoder.ts';
 import {
   type CompressedRecords,
   type EncodableHeader,
@@ -11,6 +12,7 @@ import {
   type EncodedRecords,
   RecordBatchEncoder,
 } from '../wasm/record-batch-encoder.ts';
+import type { BatchStamp } from './producer-identity.ts';
 
 /** Bytes of a batch header: the first record follows. */
 const HEADER_BYTES = 61;
@@ -20,7 +22,6 @@ const RECORD_OVERHEAD_BYTES_MAX = 36;
 const HEADER_OVERHEAD_BYTES_MAX = 10;
 /** Below this a loop copies faster than a call of `set`. */
 const LOOP_COPY_BYTES_MAX = 24;
-const NO_PRODUCER = -1;
 const UTF8 = new TextEncoder();
 
 /** A header with its name in bytes. */
@@ -100,7 +101,7 @@ export class BatchBuilder {
   }
 
   /** The batch, uncompressed, in a buffer of its own. */
-  finish(): Uint8Array {
+  finish({ producerId, producerEpoch, baseSequence }: BatchStamp): Uint8Array {
     assert(this.#recordCount > 0, 'a batch has at least one record');
     const end = this.#end;
     const pointer = this.#kernels.reserve(end);
@@ -112,9 +113,9 @@ export class BatchBuilder {
       0,
       this.#baseTimestamp,
       this.#maxTimestamp,
-      NO_PRODUCER,
-      NO_PRODUCER,
-      NO_PRODUCER,
+      producerId,
+      producerEpoch,
+      baseSequence,
     );
     this.#reset();
     return new Uint8Array(this.#kernels.bytes().subarray(pointer, pointer + end));
@@ -139,8 +140,16 @@ export class BatchBuilder {
 }
 
 /** The batch of compressed records. */
-export function assembleBatch(kernels: Kernels, records: CompressedRecords): Uint8Array {
-  return new RecordBatchEncoder(kernels).assemble(records);
+export function assembleBatch(kernels: Kernels, records: CompressedRecords, stamp: BatchStamp): Uint8Array {
+  return new RecordBatchEncoder(kernels).assemble(records, stamp);
+}
+
+/** The batch with other numbers of its producer. */
+export function restampBatch(kernels: Kernels, batch: Uint8Array, stamp: BatchStamp): Uint8Array {
+  const { attributes, recordCount, baseTimestamp, maxTimestamp } = new DecodedBatch(kernels, batch);
+  const bytes = batch.subarray(HEADER_BYTES);
+  // No attribute but the codec is ever set by a producer without transactions.
+  return assembleBatch(kernels, { bytes, recordCount, baseTimestamp, maxTimestamp, compression: attributes }, stamp);
 }
 
 /** Bytes by which a record can make a batch larger, at most. */

@@ -10,9 +10,14 @@ import { type BackoffOptions, backoffMs } from './backoff.ts';
 import { asError, BrokerFault, isRetriable } from './broker-fault.ts';
 import { type Cluster, type TopicPlace, versionMaxFor } from './cluster.ts';
 import type { BatchOutcome, PartitionQueue, ProducerBatch } from './producer-batch.ts';
+import { IDEMPOTENT_IN_FLIGHT_MAX, type IdentitySource } from './producer-identity.ts';
 
 /** Last version of Produce that names topics; later ones carry their ids (KIP-516). */
 const LAST_VERSION_WITH_NAMES = 12;
+const OUT_OF_SEQUENCE: ReadonlySet<number> = new Set([
+  ERROR_CODES.OUT_OF_ORDER_SEQUENCE_NUMBER,
+  ERROR_CODES.UNKNOWN_PRODUCER_ID,
+]);
 
 export interface SendOptions extends BackoffOptions {
   /** Kafka's number: 0 none, 1 written, -1 on stable storage. */
@@ -23,8 +28,11 @@ export interface SendOptions extends BackoffOptions {
   readonly retries: number;
   /** A batch is given up after this time, in milliseconds, retries or not. */
   readonly deliveryTimeoutMs: number;
-  /** Batches of one partition on the wire at once. */
-  readonly inFlightPerPartitionMax: number;
+  /**
+   * Batches of one partition on the wire at once, full or not. Undefined: as many full ones as the partition can tell
+   * from new ones, and one without idempotence.
+   */
+  readonly inFlightPerPartitionMax: number | undefined;
   /** Requests to one broker on the wire at once. */
   readonly requestsInFlightMax: number;
   /** Whether batches have to be compressed before they are sent. */
@@ -42,6 +50,7 @@ export class ProduceSender {
   readonly #cluster: Cluster;
   readonly #options: SendOptions;
   readonly #use: string;
+  readonly #identities: IdentitySource;
   readonly #onSettled: (batch: ProducerBatch) => void;
   /** Queues that may have something to send. */
   readonly #active = new Set<PartitionQueue>();
@@ -54,12 +63,13 @@ export class ProduceSender {
   /** `use` names the producer's own connections; `onSettled` hears of every batch that has ended, before its records do. */
   constructor(
     cluster: Cluster,
-    options: SendOptions & { readonly use: string },
+    options: SendOptions & { readonly use: string; readonly identities: IdentitySource },
     onSettled: (batch: ProducerBatch) => void,
   ) {
     this.#cluster = cluster;
     this.#options = options;
     this.#use = options.use;
+    this.#identities = options.identities;
     this.#onSettled = onSettled;
   }
 
@@ -78,10 +88,40 @@ export class ProduceSender {
     const outgoing = new Map<number, Outgoing>();
     for (const queue of this.#active) {
       if (!queue.isReady) this.#active.delete(queue);
-      else if (queue.inFlight < this.#options.inFlightPerPartitionMax) this.#collect(queue, outgoing);
+      else if (this.#maySend(queue)) this.#collect(queue, outgoing);
     }
     for (const { nodeId, batches } of outgoing.values()) this.#send(nodeId, batches);
     return outgoing.size > 0;
+  }
+
+  #maySend(queue: PartitionQueue): boolean {
+    if (queue.mustRestart && !this.#restart(queue)) return false;
+    if (queue.inFlight === 0) return true;
+    const { inFlightPerPartitionMax } = this.#options;
+    if (inFlightPerPartitionMax !== undefined) return queue.inFlight < inFlightPerPartitionMax;
+    return queue.hasClosed && queue.sequence.isIdempotent && queue.inFlight < IDEMPOTENT_IN_FLIGHT_MAX;
+  }
+
+  /** Begins the sequence numbers anew as soon as that can be; true where it is done. */
+  #restart(queue: PartitionQueue): boolean {
+    if (queue.inFlight > 0) return false;
+    if (!queue.sequence.isSpent) {
+      queue.restart();
+      return true;
+    }
+    queue.isBackingOff = true;
+    this.#identities
+      .after(queue.sequence.identity)
+      .then(
+        (identity) => queue.restart(identity),
+        (error: unknown) => this.#failQueue(queue, asError(error)),
+      )
+      .finally(() => {
+        queue.isBackingOff = false;
+        this.add(queue);
+        this.dispatch();
+      });
+    return false;
   }
 
   /** Puts the oldest batch of the queue into the next request to its leader. */
@@ -97,7 +137,6 @@ export class ProduceSender {
     }
     const batch = queue.shift();
     if (batch === undefined) return;
-    queue.inFlight++;
     if (request === undefined) outgoing.set(leader, { nodeId: leader, batches: [batch] });
     else request.batches.push(batch);
   }
@@ -118,7 +157,6 @@ export class ProduceSender {
     const batch = queue.shift();
     if (batch === undefined) return;
     this.#cluster.forget(queue.topic);
-    queue.inFlight++;
     const { topic, partition } = queue;
     this.#fail(batch, new BrokerFault(ERROR_CODES.LEADER_NOT_AVAILABLE, `produce to ${topic}-${partition}`));
   }
@@ -137,13 +175,11 @@ export class ProduceSender {
 
   /** The topic could not be looked up, with all the retries that this allows. */
   #failTopic(topic: string, fault: Error): void {
-    for (const queue of this.#active) {
-      if (queue.topic !== topic) continue;
-      for (const batch of queue.drain()) {
-        queue.inFlight++;
-        this.#settle(batch, { fault });
-      }
-    }
+    for (const queue of this.#active) if (queue.topic === topic) this.#failQueue(queue, fault);
+  }
+
+  #failQueue(queue: PartitionQueue, fault: Error): void {
+    for (const batch of queue.drain()) this.#settle(batch, { fault });
   }
 
   #send(nodeId: number, batches: readonly ProducerBatch[]): void {
@@ -210,13 +246,34 @@ export class ProduceSender {
       this.#fail(batch, new LogFault('ERR_MALFORMED_FRAME', `${about}: the response does not mention the partition`));
     } else if (answer.errorCode === ERROR_CODES.NONE) {
       this.#settle(batch, answer);
+    } else if (answer.errorCode === ERROR_CODES.DUPLICATE_SEQUENCE_NUMBER) {
+      // An older broker has the batch and no longer knows where.
+      this.#settle(batch, { baseOffset: -1, logAppendTimeMs: -1 });
+    } else if (batch.queue.sequence.isIdempotent && OUT_OF_SEQUENCE.has(answer.errorCode)) {
+      this.#outOfSequence(batch, new BrokerFault(answer.errorCode, about, answer.errorMessage, { retriable: true }));
     } else {
       this.#fail(batch, new BrokerFault(answer.errorCode, about, answer.errorMessage));
     }
   }
 
+  /**
+   * The partition misses what came before the batch. That is a batch still to be sent again, or one that was given up,
+   * or the broker has forgotten: only then is nothing left that could arrive late, and the numbers begin anew (KIP-360).
+   * The batch itself is certainly not in the log, so that new numbers cannot double it.
+   */
+  #outOfSequence(batch: ProducerBatch, fault: BrokerFault): void {
+    const { queue } = batch;
+    if (queue.isOldest(batch)) {
+      queue.mustRestart = true;
+      this.#fail(batch, fault);
+      return;
+    }
+    queue.putBack(batch);
+    this.#backOff(queue, 1);
+  }
+
   #settle(batch: ProducerBatch, outcome: BatchOutcome): void {
-    batch.queue.inFlight--;
+    batch.queue.land(batch);
     this.#onSettled(batch);
     batch.settle(outcome);
   }
@@ -232,7 +289,6 @@ export class ProduceSender {
     }
     // Most retriable refusals come of a leader that has moved.
     if (fault instanceof BrokerFault) this.#cluster.forget(batch.queue.topic);
-    batch.queue.inFlight--;
     batch.queue.putBack(batch);
     this.#backOff(batch.queue, batch.failures);
   }

@@ -1,12 +1,13 @@
 // One record batch on its way to a partition, and the queue of such batches. It decides when a batch is full and in
 // which order batches go; sending them is the producer's business.
 
-import { present } from '../core/assert.ts';
+import { assert, present } from '../core/assert.ts';
 import type { Clock, TimerHandle } from '../core/platform.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { EncodableRecord, EncodedRecords } from '../wasm/record-batch-encoder.ts';
-import { assembleBatch, BatchBuilder } from './batch-builder.ts';
+import { assembleBatch, BatchBuilder, restampBatch } from './batch-builder.ts';
 import type { Compressor } from './compression.ts';
+import { type BatchStamp, PartitionSequence, type ProducerIdentity } from './producer-identity.ts';
 
 const IDLE_BUILDERS_MAX = 8;
 
@@ -29,7 +30,7 @@ export interface BatchObserver {
 export class ProducerBatch {
   readonly queue: PartitionQueue;
   /** Place in the queue's order, kept by retries. */
-  readonly sequence: number;
+  readonly position: number;
   readonly createdMs: number;
   readonly #observers = new Set<BatchObserver>();
   #lastObserver: BatchObserver | undefined;
@@ -43,10 +44,12 @@ export class ProducerBatch {
   #sealed: Uint8Array | undefined;
   /** The encoded records, until they are compressed. */
   #plain: EncodedRecords | undefined;
+  /** Set when the batch is sealed. */
+  #stamp: BatchStamp | undefined;
 
-  constructor(queue: PartitionQueue, sequence: number, createdMs: number) {
+  constructor(queue: PartitionQueue, position: number, createdMs: number) {
     this.queue = queue;
-    this.sequence = sequence;
+    this.position = position;
     this.createdMs = createdMs;
     this.#builder = queue.builders.take();
   }
@@ -75,7 +78,9 @@ export class ProducerBatch {
   /** Encodes the batch: no record can be added any more, and the records given need not be kept. */
   seal(): void {
     const builder = present(this.#builder, 'the builder of a batch that is not sealed');
-    if (this.queue.compressor === undefined) this.#sealed = builder.finish();
+    const stamp = this.queue.sequence.take(this.recordCount);
+    this.#stamp = stamp;
+    if (this.queue.compressor === undefined) this.#sealed = builder.finish(stamp);
     else this.#plain = builder.finishRecords();
     this.#builder = undefined;
     this.queue.builders.give(builder);
@@ -88,8 +93,15 @@ export class ProducerBatch {
     if (this.#sealed !== undefined || this.#plain === undefined || compressor === undefined) return;
     const plain = this.#plain;
     const bytes = await compressor.compress(plain.bytes);
-    this.#sealed = assembleBatch(this.queue.kernels, { ...plain, bytes, compression: compressor.number });
+    const stamp = present(this.#stamp, 'the numbers of a sealed batch');
+    this.#sealed = assembleBatch(this.queue.kernels, { ...plain, bytes, compression: compressor.number }, stamp);
     this.#plain = undefined;
+  }
+
+  /** Gives a sealed batch that is not on the wire the partition's next numbers, in place of those it had. */
+  restamp(): void {
+    this.#stamp = this.queue.sequence.take(this.recordCount);
+    if (this.#sealed !== undefined) this.#sealed = restampBatch(this.queue.kernels, this.#sealed, this.#stamp);
   }
 
   settle(outcome: BatchOutcome): void {
@@ -124,6 +136,7 @@ export interface QueueOptions {
   readonly clock: Clock;
   /** Compresses the batches; undefined for none. */
   readonly compressor: Compressor | undefined;
+  readonly identity: ProducerIdentity;
 }
 
 /** The batches of one partition, oldest first: those to be sent again, those that are full, the one being filled. */
@@ -131,23 +144,26 @@ export class PartitionQueue {
   readonly topic: string;
   readonly partition: number;
   readonly #options: QueueOptions;
-  /** Full or sent before, in the order of their sequence. */
+  readonly sequence: PartitionSequence;
+  /** Full or sent before, in the order of their positions. */
   #closed: ProducerBatch[] = [];
   #open: ProducerBatch | undefined;
-  #sequence = 0;
-  /** Batches on the wire. */
-  inFlight = 0;
+  #position = 0;
+  readonly #onWire = new Set<ProducerBatch>();
   /** Set while the batch being filled lingers. */
   lingerTimer: TimerHandle | undefined;
   /** The batch being filled may go, full or not. */
   isDue = false;
   /** A retry waits for its time. */
   isBackingOff = false;
+  /** The partition has refused the sequence numbers: they begin anew once nothing is on the wire. */
+  mustRestart = false;
 
   constructor(topic: string, partition: number, options: QueueOptions) {
     this.topic = topic;
     this.partition = partition;
     this.#options = options;
+    this.sequence = new PartitionSequence(options.identity);
   }
 
   get compressor(): Compressor | undefined {
@@ -168,6 +184,16 @@ export class PartitionQueue {
     return this.#closed.length > 0 || (this.isDue && this.#open !== undefined);
   }
 
+  /** Batches on the wire. */
+  get inFlight(): number {
+    return this.#onWire.size;
+  }
+
+  /** Whether a batch waits to which nothing can be added any more. */
+  get hasClosed(): boolean {
+    return this.#closed.length > 0;
+  }
+
   /** Bytes of the batch that would be sent next. */
   get nextBytes(): number {
     return (this.#closed[0] ?? this.#open)?.byteCount ?? 0;
@@ -178,7 +204,7 @@ export class PartitionQueue {
     const open = this.#open;
     if (open !== undefined && open.byteCount + recordBytes <= this.#options.batchBytes) return open;
     this.#close();
-    this.#open = new ProducerBatch(this, this.#sequence++, this.#options.clock.monotonic());
+    this.#open = new ProducerBatch(this, this.#position++, this.#options.clock.monotonic());
     return this.#open;
   }
 
@@ -191,17 +217,41 @@ export class PartitionQueue {
     this.isDue = false;
   }
 
-  /** Takes the oldest batch out, to be sent. */
+  /** Takes the oldest batch out, to be sent: it is on the wire until it is landed or put back. */
   shift(): ProducerBatch | undefined {
     if (this.#closed.length === 0) this.#close();
-    return this.#closed.shift();
+    const batch = this.#closed.shift();
+    if (batch !== undefined) this.#onWire.add(batch);
+    return batch;
+  }
+
+  /** The batch has ended. */
+  land(batch: ProducerBatch): void {
+    this.#onWire.delete(batch);
+  }
+
+  /** Whether every batch before this one has ended. */
+  isOldest(batch: ProducerBatch): boolean {
+    const [first] = this.#closed;
+    if (first !== undefined && first.position < batch.position) return false;
+    for (const other of this.#onWire) if (other.position < batch.position) return false;
+    return true;
   }
 
   /** Puts a batch back that is to be sent again, before all that came after it. */
   putBack(batch: ProducerBatch): void {
-    const index = this.#closed.findIndex((other) => other.sequence > batch.sequence);
+    this.#onWire.delete(batch);
+    const index = this.#closed.findIndex((other) => other.position > batch.position);
     if (index < 0) this.#closed.push(batch);
     else this.#closed.splice(index, 0, batch);
+  }
+
+  /** Begins the sequence numbers anew, those of the batches that wait too; none may be on the wire. */
+  restart(identity?: ProducerIdentity): void {
+    assert(this.#onWire.size === 0, 'numbers change while nobody knows them');
+    this.sequence.restart(identity);
+    for (const batch of this.#closed) batch.restamp();
+    this.mustRestart = false;
   }
 
   /** Every batch that waits, taken out. */

@@ -8,6 +8,7 @@ import type { Cluster } from './cluster.ts';
 import { type CodecName, type Codecs, type Compressor, compressorOf } from './compression.ts';
 import { ProduceSender, type SendOptions } from './produce-sender.ts';
 import type { PartitionQueue, ProducerBatch } from './producer-batch.ts';
+import { IDEMPOTENT_IN_FLIGHT_MAX, type IdentityOptions, IdentitySource } from './producer-identity.ts';
 import type { RecordInput, RecordMetadata } from './record.ts';
 import { RecordWriter } from './record-writer.ts';
 import { SendTask } from './send-task.ts';
@@ -30,8 +31,15 @@ export interface ProducerOptions {
   /** Bytes of records that may wait for acknowledgement (buffer.memory); beyond, `send` waits. Default 32 MiB. */
   readonly bufferBytes?: number;
   /**
-   * How often a batch is sent again after a retriable failure. Default 8. A batch whose acknowledgement was lost may be
-   * in the log already, and is then there twice: 0 rules that out, and such a failure is then for the caller to judge.
+   * Whether a batch that is sent again is written once (enable.idempotence): the broker knows each by its sequence
+   * number, and answers a batch that it has with the place where that is. Default true where acks is 'all', retries is
+   * not 0, maxInFlight is not above 5 and the broker knows of it (Kafka 0.11) and allows it; where it is asked for, each
+   * of these is an error instead. Without it, a batch whose acknowledgement was lost may be in the log twice.
+   */
+  readonly idempotent?: boolean;
+  /**
+   * How often a batch is sent again after a retriable failure. Default 8; with 0 such a failure, after which the records
+   * may be in the log or not, is for the caller to judge.
    */
   readonly retries?: number;
   /** Wait before the first retry (retry.backoff.ms), in milliseconds; it doubles with each. Default 100. */
@@ -45,8 +53,10 @@ export interface ProducerOptions {
   /** How batches are compressed (compression.type). Default not at all. Gzip is built in; see `codecs` of `connect`. */
   readonly compression?: CodecName | undefined;
   /**
-   * Batches of one partition on the way at once. Default 1, which keeps the order of its records through every retry.
-   * More hides latency; a retry may then put a batch behind its successors, as in Kafka without idempotence.
+   * Batches of one partition on the way at once (max.in.flight.requests.per.connection). By default up to 5 that are
+   * full, of an idempotent producer, and otherwise 1: that keeps the order of the records through every retry. A number
+   * lets batches go that are not full yet, too, which hides latency; without idempotence a retry may then put a batch
+   * behind its successors.
    */
   readonly maxInFlight?: number;
 }
@@ -71,11 +81,26 @@ const DEFAULTS = {
   deliveryTimeoutMs: 120_000,
   timeoutMs: 30_000,
   compression: undefined,
-  maxInFlight: 1,
 } as const;
+
 /** Requests to one broker on the way at once. */
 const REQUESTS_IN_FLIGHT_MAX = 5;
 const REQUEST_BYTES_MAX = 8 * 1024 * 1024;
+
+interface Settings extends Required<Omit<ProducerOptions, 'idempotent' | 'maxInFlight'>> {
+  readonly idempotent?: boolean;
+  readonly maxInFlight?: number;
+}
+
+/** As in Kafka's clients (KIP-679): a default gives way to what contradicts it, a wish does not. */
+function idempotenceOf({ idempotent, acks, retries, maxInFlight = 0 }: Settings): IdentityOptions['idempotence'] {
+  if (idempotent === false) return 'off';
+  const can = (acks === 'all' || acks === -1) && retries > 0 && maxInFlight <= IDEMPOTENT_IN_FLIGHT_MAX;
+  if (can) return idempotent === true ? 'required' : 'preferred';
+  if (idempotent === undefined) return 'off';
+  const limit = IDEMPOTENT_IN_FLIGHT_MAX;
+  throw new LogFault('ERR_USAGE', `an idempotent producer needs acks 'all', retries, and maxInFlight up to ${limit}`);
+}
 
 export interface ProducerContext {
   readonly cluster: Cluster;
@@ -91,10 +116,11 @@ export interface ProducerContext {
  */
 export class Producer {
   readonly #context: ProducerContext;
-  readonly #options: Required<ProducerOptions>;
+  readonly #options: Settings;
   readonly #sender: ProduceSender;
   readonly #budget: BufferBudget;
   readonly #compressor: Compressor | undefined;
+  readonly #identities: IdentitySource;
   readonly #topics = new Map<string, TopicSink>();
   readonly #lingering = new Set<PartitionQueue>();
   readonly #unsettled = new Set<ProducerBatch>();
@@ -105,12 +131,13 @@ export class Producer {
   constructor(context: ProducerContext, options: ProducerOptions) {
     this.#context = context;
     this.#options = { ...DEFAULTS, ...options };
+    const idempotence = idempotenceOf(this.#options);
+    this.#identities = new IdentitySource(context.cluster, { idempotence });
     const { compression } = this.#options;
     this.#compressor = compression === undefined ? undefined : compressorOf(compression, context.codecs);
     this.#budget = new BufferBudget(this.#options.bufferBytes);
-    this.#sender = new ProduceSender(context.cluster, { ...this.#sendOptions(), use: context.use }, (batch) =>
-      this.#settled(batch),
-    );
+    const sending = { ...this.#sendOptions(), use: context.use, identities: this.#identities };
+    this.#sender = new ProduceSender(context.cluster, sending, (batch) => this.#settled(batch));
   }
 
   #sendOptions(): SendOptions {
@@ -124,7 +151,7 @@ export class Producer {
       initialMs: retryBackoffMs,
       maxMs: retryBackoffMaxMs,
       inFlightPerPartitionMax: maxInFlight,
-      requestsInFlightMax: Math.max(REQUESTS_IN_FLIGHT_MAX, maxInFlight),
+      requestsInFlightMax: Math.max(REQUESTS_IN_FLIGHT_MAX, maxInFlight ?? 0),
       compresses: compression !== undefined,
       requestBytesMax: REQUEST_BYTES_MAX,
     };
@@ -194,6 +221,7 @@ export class Producer {
       budget: this.#budget,
       batchBytes: this.#options.batchBytes,
       compressor: this.#compressor,
+      identities: this.#identities,
       onOpen: (batch) => this.#opened(batch),
     });
     this.#topics.set(topic, sink);

@@ -12,6 +12,7 @@ import type { Cluster, TopicPlace } from './cluster.ts';
 import type { Compressor } from './compression.ts';
 import { TopicPartitioner } from './partitioner.ts';
 import { type BatchObserver, BuilderPool, PartitionQueue, type ProducerBatch } from './producer-batch.ts';
+import { type IdentitySource, NO_IDENTITY, type ProducerIdentity } from './producer-identity.ts';
 
 /** Records that share one reading of the clock at most: some tens of microseconds. */
 const READING_USES_MAX = 128;
@@ -31,6 +32,7 @@ export interface SinkOptions {
   readonly budget: BufferBudget;
   readonly batchBytes: number;
   readonly compressor: Compressor | undefined;
+  readonly identities: IdentitySource;
   /** Told when a batch has its first record. */
   readonly onOpen: (batch: ProducerBatch) => void;
 }
@@ -44,6 +46,7 @@ export class TopicSink {
   #pumping: Promise<void> | undefined;
   #place: TopicPlace | undefined;
   #builders: BuilderPool | undefined;
+  #identity: ProducerIdentity = NO_IDENTITY;
   #reading = 0;
   #readingUses = 0;
   readonly #endReading = (): void => {
@@ -114,10 +117,12 @@ export class TopicSink {
   async #prepare(): Promise<void> {
     if (this.#place !== undefined) return;
     // A topic that does not exist yet is asked for only now, so that nothing creates it without a record to hold.
-    const [place, kernels] = await Promise.all([
+    const [place, kernels, identity] = await Promise.all([
       this.#options.cluster.topic(this.topic, { create: true }),
       this.#options.kernels(),
+      this.#options.identities.current(),
     ]);
+    this.#identity = identity;
     this.#builders = new BuilderPool(kernels, 2 * this.#options.batchBytes);
     this.#place = place;
   }
@@ -157,6 +162,7 @@ export class TopicSink {
       batchBytes,
       compressor,
       clock: cluster.options.clock,
+      identity: this.#identity,
     });
     this.#queues[partition] = queue;
     return queue;

@@ -29,6 +29,8 @@ export type JsonConnectionParts = Omit<ConnectionParts, 'handler' | 'isBusy' | '
 
 /** Bytes of one session's records that wait for acknowledgement; beyond, its produce requests wait. */
 const PRODUCE_BYTES_MAX = 4 * 1024 * 1024;
+/** Producers that are kept for sessions to come, of each number of acks. */
+const IDLE_PRODUCERS_MAX = 32;
 /** Bytes of one subscription that are read ahead of the client's credit. */
 const READ_AHEAD_BYTES = 1024 * 1024;
 /** The broker is in this process: what is retriable (a topic that is being created) is over soon. */
@@ -39,6 +41,7 @@ const READ_RETRIES = 20;
 export class JsonGateway {
   readonly #handler: RequestHandler;
   readonly #client: Client;
+  readonly #producers: ProducerPool;
 
   constructor(options: JsonGatewayOptions) {
     this.#handler = options.handler;
@@ -51,11 +54,12 @@ export class JsonGateway {
       clock: options.clock,
       random: options.random,
     });
+    this.#producers = new ProducerPool(this.#client);
   }
 
   /** Opens a session over a transport of text messages. */
   open(parts: JsonConnectionParts): FrameSink {
-    const client = new SessionClient(this.#client);
+    const client = new SessionClient(this.#client, this.#producers);
     return openJsonSession({ ...parts, client, whenWritable: () => this.#handler.whenWritable() });
   }
 
@@ -65,20 +69,52 @@ export class JsonGateway {
   }
 }
 
-class SessionClient implements JsonClient {
-  readonly admin;
+type Acks = 0 | 1 | -1;
+
+/**
+ * Producers between two sessions. Partitions remember each idempotent producer for a day (producer.id.expiration.ms), so
+ * that sessions which come and go are not to be a new one each.
+ */
+class ProducerPool {
   readonly #client: Client;
-  readonly #producers = new Map<number, Producer>();
+  readonly #idle = new Map<Acks, Producer[]>();
 
   constructor(client: Client) {
     this.#client = client;
+  }
+
+  take(acks: Acks): Producer {
+    const idle = this.#idle.get(acks)?.pop();
+    const options = { acks, bufferBytes: PRODUCE_BYTES_MAX, retryBackoffMs: RETRY_BACKOFF_MS };
+    return idle ?? this.#client.producer(options);
+  }
+
+  /** Takes a producer back once everything that was given to it has arrived or failed. */
+  async give(acks: Acks, producer: Producer): Promise<void> {
+    await producer.flush();
+    const idle = this.#idle.get(acks) ?? [];
+    this.#idle.set(acks, idle);
+    if (idle.length < IDLE_PRODUCERS_MAX) idle.push(producer);
+    else await producer.close();
+  }
+}
+
+class SessionClient implements JsonClient {
+  readonly admin;
+  readonly #client: Client;
+  readonly #pool: ProducerPool;
+  readonly #producers = new Map<Acks, Producer>();
+
+  constructor(client: Client, pool: ProducerPool) {
+    this.#client = client;
+    this.#pool = pool;
     this.admin = client.admin();
   }
 
-  producer(acks: 0 | 1 | -1): Producer {
+  producer(acks: Acks): Producer {
     const known = this.#producers.get(acks);
     if (known !== undefined) return known;
-    const producer = this.#client.producer({ acks, bufferBytes: PRODUCE_BYTES_MAX, retryBackoffMs: RETRY_BACKOFF_MS });
+    const producer = this.#pool.take(acks);
     this.#producers.set(acks, producer);
     return producer;
   }
@@ -95,7 +131,7 @@ class SessionClient implements JsonClient {
 
   close(): void {
     // What is still on its way arrives or fails by itself: nobody is left to be told.
-    for (const producer of this.#producers.values()) producer.close().catch(() => undefined);
+    for (const [acks, producer] of this.#producers) this.#pool.give(acks, producer).catch(() => undefined);
     this.#producers.clear();
   }
 }

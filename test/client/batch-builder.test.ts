@@ -2,12 +2,13 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { BatchBuilder, recordBytesMax } from '../../src/client/batch-builder.ts';
+import { BatchBuilder, recordBytesMax, restampBatch } from '../../src/client/batch-builder.ts';
 import { Kernels } from '../../src/wasm/kernels.ts';
 import { RecordBatchDecoder } from '../../src/wasm/record-batch-decoder.ts';
 import { RecordBatchEncoder } from '../../src/wasm/record-batch-encoder.ts';
 import { plainWasm } from './fixture.ts';
 
+const NOBODY = { producerId: -1, producerEpoch: -1, baseSequence: -1 };
 const kernels = Kernels.create(plainWasm());
 const builder = new BatchBuilder(kernels);
 const encoder = new RecordBatchEncoder(kernels);
@@ -33,9 +34,11 @@ test('any records give the bytes of the encoder', () => {
         expect(builder.byteCount - before).toBeLessThanOrEqual(recordBytesMax(each));
       }
       const { byteCount } = builder;
-      const built = builder.finish();
+      const stamp = { producerId: 2 ** 40 + 7, producerEpoch: 3, baseSequence: 2 ** 31 - 1 };
+      const built = builder.finish(stamp);
       expect(built.length).toBe(byteCount);
-      expect(Buffer.compare(built, encoder.encode(records))).toBe(0);
+      expect(Buffer.compare(built, encoder.encode(records, stamp))).toBe(0);
+      expect(Buffer.compare(restampBatch(kernels, built, NOBODY), encoder.encode(records))).toBe(0);
     }),
     { numRuns: 200 },
   );
@@ -46,6 +49,6 @@ test('bytes that are reused after a record was taken do not change it', () => {
   builder.append({ key: null, value: bytes, headers: [], timestamp: 1 });
   bytes.write('two');
   builder.append({ key: null, value: bytes, headers: [], timestamp: 1 });
-  const [batch] = [...decoder.batches(builder.finish())];
+  const [batch] = [...decoder.batches(builder.finish(NOBODY))];
   expect(batch?.records().map(({ value }) => Buffer.from(value ?? []).toString())).toEqual(['one', 'two']);
 });

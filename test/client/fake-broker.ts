@@ -11,12 +11,22 @@ import { fetch } from '../../src/protocol/messages/01-fetch.ts';
 import { listOffsets } from '../../src/protocol/messages/02-list-offsets.ts';
 import { metadata } from '../../src/protocol/messages/03-metadata.ts';
 import { apiVersions } from '../../src/protocol/messages/18-api-versions.ts';
+import { initProducerId } from '../../src/protocol/messages/22-init-producer-id.ts';
 import { Reader } from '../../src/protocol/reader.ts';
 import { type Uuid, uuidFromBytes } from '../../src/protocol/uuid.ts';
 import { Writer } from '../../src/protocol/writer.ts';
 
 const BASE_OFFSET = 0;
 const LAST_OFFSET_DELTA = 23;
+const PRODUCER_ID = 43;
+const PRODUCER_EPOCH = 51;
+const BASE_SEQUENCE = 53;
+const RECORD_COUNT = 57;
+/** Batches by which a partition knows a producer. */
+const WINDOW = 5;
+const OUT_OF_ORDER_SEQUENCE_NUMBER = 45;
+const INVALID_PRODUCER_EPOCH = 47;
+const UNKNOWN_PRODUCER_ID = 59;
 
 /** What happens to the next request of an API: a Kafka error, a lost connection before or after it has taken effect. */
 export type Fault = number | 'drop' | 'apply-then-drop' | 'never-answer';
@@ -24,6 +34,14 @@ export type Fault = number | 'drop' | 'apply-then-drop' | 'never-answer';
 interface FakePartition {
   batches: Uint8Array[];
   endOffset: number;
+  /** By producer id. */
+  producers: Map<number, FakeProducer>;
+}
+
+interface FakeProducer {
+  epoch: number;
+  /** The last batches, oldest first. */
+  batches: { readonly first: number; readonly count: number; readonly baseOffset: number }[];
 }
 
 export interface FakeBrokerOptions {
@@ -31,6 +49,10 @@ export interface FakeBrokerOptions {
   readonly autoCreate?: boolean;
   /** Newest version offered of every API. */
   readonly versionMax?: Readonly<Record<number, number>>;
+  /** False for a broker of before Kafka 0.11. Default true. */
+  readonly idempotence?: boolean;
+  /** The epoch with which producers begin. */
+  readonly producerEpoch?: number;
 }
 
 export class FakeBroker implements RequestHandler {
@@ -43,6 +65,7 @@ export class FakeBroker implements RequestHandler {
   readonly #waits: (() => void)[] = [];
   /** Holds every Produce answer back until it is resolved. */
   gate: Promise<void> | undefined;
+  #producerIds = 0;
   producesUnderWay = 0;
   producesUnderWayMax = 0;
 
@@ -58,8 +81,13 @@ export class FakeBroker implements RequestHandler {
   createTopic(name: string, partitions = this.#options.partitions ?? 1): void {
     this.topics.set(
       name,
-      Array.from({ length: partitions }, () => ({ batches: [], endOffset: 0 })),
+      Array.from({ length: partitions }, () => ({ batches: [], endOffset: 0, producers: new Map() })),
     );
+  }
+
+  /** Loses what the partitions know of producers, as when their records are all deleted. */
+  forgetProducers(): void {
+    for (const partitions of this.topics.values()) for (const { producers } of partitions) producers.clear();
   }
 
   whenWritable(): Promise<void> | undefined {
@@ -68,7 +96,7 @@ export class FakeBroker implements RequestHandler {
 
   async handle(frame: Uint8Array): Promise<ResponseFrame | undefined> {
     const reader = new Reader(frame);
-    const apis: AnyApi[] = [produce, fetch, listOffsets, metadata, apiVersions];
+    const apis = this.#apis();
     const find = (key: number): AnyApi | undefined => apis.find((api) => api.key === key);
     const header = readRequestHeader(reader, find);
     const api = present(find(header.apiKey), `API ${header.apiKey}`);
@@ -89,6 +117,11 @@ export class FakeBroker implements RequestHandler {
     return { chunks: [bytes], byteLength: bytes.length };
   }
 
+  #apis(): AnyApi[] {
+    const apis: AnyApi[] = [produce, fetch, listOffsets, metadata, apiVersions];
+    return this.#options.idempotence === false ? apis : [...apis, initProducerId];
+  }
+
   async #answer(api: AnyApi, body: unknown, errorCode: number): Promise<unknown> {
     switch (api.key) {
       case apiVersions.key:
@@ -97,6 +130,8 @@ export class FakeBroker implements RequestHandler {
         return this.#metadata(body as RequestOf<typeof metadata>, errorCode);
       case produce.key:
         return await this.#produce(body as RequestOf<typeof produce>, errorCode);
+      case initProducerId.key:
+        return this.#initProducerId(errorCode);
       case listOffsets.key:
         return this.#listOffsets(body as RequestOf<typeof listOffsets>);
       default:
@@ -105,12 +140,16 @@ export class FakeBroker implements RequestHandler {
   }
 
   #apiVersions(): ResponseInput<typeof apiVersions> {
-    const ranges = [produce, fetch, listOffsets, metadata, apiVersions].map((api) => ({
+    const ranges = this.#apis().map((api) => ({
       apiKey: api.key,
       minVersion: api.advertisedFrom,
       maxVersion: Math.min(api.versions[1], this.#options.versionMax?.[api.key] ?? 99),
     }));
     return { errorCode: 0, apiKeys: ranges };
+  }
+
+  #initProducerId(errorCode: number): ResponseInput<typeof initProducerId> {
+    return { errorCode, producerId: 1000 + this.#producerIds++, producerEpoch: this.#options.producerEpoch ?? 0 };
   }
 
   #metadata(body: RequestOf<typeof metadata>, errorCode: number): ResponseInput<typeof metadata> {
@@ -159,7 +198,7 @@ export class FakeBroker implements RequestHandler {
         if (errorCode !== 0 || partition === undefined || records === null) {
           return { index, errorCode: errorCode || 3, baseOffset: -1 };
         }
-        return { index, errorCode: 0, baseOffset: append(partition, records) };
+        return { index, ...append(partition, records) };
       }),
     }));
     for (const wake of this.#waits.splice(0)) wake();
@@ -229,14 +268,48 @@ function topicIdOf(name: string): Uuid {
   return uuidFromBytes(bytes);
 }
 
-function append(partition: FakePartition, records: Uint8Array): number {
+interface Appended {
+  readonly errorCode: number;
+  readonly baseOffset: number;
+}
+
+function append(partition: FakePartition, records: Uint8Array): Appended {
   const batch = new Uint8Array(records);
   const view = new DataView(batch.buffer);
+  const known = partition.producers.get(Number(view.getBigInt64(PRODUCER_ID)));
+  const found = view.getBigInt64(PRODUCER_ID) < 0n ? undefined : judge(view, known);
+  if (found !== undefined) return found;
   const baseOffset = partition.endOffset;
+  remember(partition, view, baseOffset);
   view.setBigInt64(BASE_OFFSET, BigInt(baseOffset));
   partition.batches.push(batch);
   partition.endOffset = baseOffset + view.getInt32(LAST_OFFSET_DELTA) + 1;
-  return baseOffset;
+  return { errorCode: 0, baseOffset };
+}
+
+/** What is answered in place of writing the batch. Stricter than Kafka, which takes any number of one it does not know. */
+function judge(view: DataView, known: FakeProducer | undefined): Appended | undefined {
+  const refused = (errorCode: number): Appended => ({ errorCode, baseOffset: -1 });
+  const first = view.getInt32(BASE_SEQUENCE);
+  const epoch = view.getInt16(PRODUCER_EPOCH);
+  if (known === undefined) return first === 0 ? undefined : refused(UNKNOWN_PRODUCER_ID);
+  if (epoch < known.epoch) return refused(INVALID_PRODUCER_EPOCH);
+  if (epoch > known.epoch) return first === 0 ? undefined : refused(OUT_OF_ORDER_SEQUENCE_NUMBER);
+  const count = view.getInt32(RECORD_COUNT);
+  const same = known.batches.find((batch) => batch.first === first && batch.count === count);
+  if (same !== undefined) return { errorCode: 0, baseOffset: same.baseOffset };
+  const last = known.batches.at(-1);
+  const due = last === undefined ? 0 : (last.first + last.count) & 0x7fff_ffff;
+  return first === due ? undefined : refused(OUT_OF_ORDER_SEQUENCE_NUMBER);
+}
+
+function remember(partition: FakePartition, view: DataView, baseOffset: number): void {
+  const producerId = Number(view.getBigInt64(PRODUCER_ID));
+  const epoch = view.getInt16(PRODUCER_EPOCH);
+  const known = partition.producers.get(producerId);
+  const before = known?.epoch === epoch ? known.batches : [];
+  const batch = { first: view.getInt32(BASE_SEQUENCE), count: view.getInt32(RECORD_COUNT), baseOffset };
+  if (producerId >= 0) partition.producers.set(producerId, { epoch, batches: [...before, batch].slice(-WINDOW) });
 }
 
 function recordsFrom(partition: FakePartition | undefined, offset: number): Uint8Array {

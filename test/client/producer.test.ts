@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Client, ProducerOptions } from '../../src/client/index.ts';
+import { PartitionSequence } from '../../src/client/producer-identity.ts';
 import { Kernels } from '../../src/wasm/kernels.ts';
 import { RecordBatchDecoder } from '../../src/wasm/record-batch-decoder.ts';
 import { FakeBroker, type Fault } from './fake-broker.ts';
@@ -138,12 +139,13 @@ test('a record larger than a batch goes alone', () =>
 async function throughFaults(
   faults: readonly Fault[],
   partitions: readonly number[],
+  options: ProducerOptions = {},
 ): Promise<{ sent: string[]; stored: string[] }[]> {
   const broker = new FakeBroker();
   broker.createTopic('t', 3);
   broker.inject(PRODUCE, ...faults);
   const client = clientOf(broker);
-  const producer = client.producer({ ...QUICK, retries: 20, batchBytes: 120 });
+  const producer = client.producer({ ...QUICK, retries: 20, batchBytes: 120, ...options });
   const sends: Promise<unknown>[] = [];
   for (const [index, partition] of partitions.entries()) {
     sends.push(producer.send({ topic: 't', messages: [{ value: String(index) }], partition }));
@@ -168,14 +170,51 @@ test('refusals that are retried keep the order of every partition and neither lo
   await fc.assert(property, { numRuns: 40 });
 });
 
-test('lost connections keep the order of every partition and lose no record', async () => {
+test('without idempotence lost connections keep the order of every partition and lose no record', async () => {
   const faults = fc.array(fc.constantFrom<Fault[]>(NOT_LEADER, 0, 'drop', 'apply-then-drop'), { maxLength: 12 });
   const property = fc.asyncProperty(faults, somePartitions, async (injected, partitions) => {
     // A batch may be there again, right behind itself: its first appearances are what was sent.
-    for (const { sent, stored } of await throughFaults(injected, partitions))
+    for (const { sent, stored } of await throughFaults(injected, partitions, { idempotent: false }))
       expect([...new Set(stored)]).toEqual(sent);
   });
   await fc.assert(property, { numRuns: 40 });
+});
+
+test('lost connections neither lose, double nor reorder a record, with one batch in flight and with five', async () => {
+  const faults = fc.array(fc.constantFrom<Fault[]>(NOT_LEADER, 0, 'drop', 'apply-then-drop'), { maxLength: 12 });
+  const inFlight = fc.constantFrom(undefined, 1, 5);
+  const property = fc.asyncProperty(faults, somePartitions, inFlight, async (injected, partitions, maxInFlight) => {
+    const options = maxInFlight === undefined ? {} : { maxInFlight };
+    for (const { sent, stored } of await throughFaults(injected, partitions, options)) expect(stored).toEqual(sent);
+  });
+  await fc.assert(property, { numRuns: 60 });
+});
+
+test('batches that are refused or given up leave the others where they belong, and none is there twice', async () => {
+  const kinds: Fault[] = [NOT_LEADER, 0, 0, 'drop', 'apply-then-drop', 'apply-then-drop', MESSAGE_TOO_LARGE];
+  const faults = fc.array(fc.constantFrom(...kinds), { maxLength: 40 });
+  const property = fc.asyncProperty(faults, fc.integer({ min: 1, max: 3 }), async (injected, retries) => {
+    const broker = new FakeBroker();
+    broker.createTopic('t');
+    const client = clientOf(broker);
+    const producer = client.producer({ ...QUICK, retries, batchBytes: 120 });
+    const acknowledged: string[] = [];
+    await producer.send({ topic: 't', messages: [{ value: 'first' }] });
+    broker.inject(PRODUCE, ...injected);
+    const sends = numbers(100).map((record) =>
+      producer.send({ topic: 't', messages: [record] }).then(
+        ([place]) => acknowledged.push(`${place?.offset} ${record.value}`),
+        () => undefined,
+      ),
+    );
+    await Promise.all(sends);
+    client.close();
+    const stored = valuesOf(broker, 't');
+    const places = new Set(stored.map((value, offset) => `${offset} ${value}`));
+    expect(acknowledged.filter((place) => !places.has(place))).toEqual([]);
+    expect(stored.slice(1)).toEqual([...new Set(stored.slice(1))].sort((left, right) => Number(left) - Number(right)));
+  });
+  await fc.assert(property, { numRuns: 60 });
 });
 
 test('one batch of a partition is on the way at a time unless more are allowed', async () => {
@@ -189,15 +228,50 @@ test('one batch of a partition is on the way at a time unless more are allowed',
     expect(valuesOf(broker, 't')).toEqual(numbers(200).map(({ value }) => value));
     return broker.producesUnderWayMax;
   };
-  expect(await underWay({})).toBe(1);
+  expect(await underWay({ idempotent: false })).toBe(1);
+  expect(await underWay({ acks: 1 })).toBe(1);
   expect(await underWay({ maxInFlight: 4 })).toBe(4);
+  expect(await underWay({ maxInFlight: 1 })).toBe(1);
+  expect(await underWay({})).toBe(5);
 });
 
-test('an acknowledgement that was lost doubles a batch when it is retried, and is told when it is not', () =>
+test('a batch that is not full waits while others of its partition are on the way', () =>
+  scene(async (broker, client) => {
+    broker.createTopic('t');
+    let open = (): void => undefined;
+    const producer = client.producer();
+    await producer.send({ topic: 't', messages: numbers(1) });
+    broker.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const sends: Promise<unknown>[] = [];
+    for (const record of numbers(20, 1)) {
+      sends.push(producer.send({ topic: 't', messages: [record] }));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    open();
+    await Promise.all(sends);
+    expect(broker.produceRequests).toHaveLength(3);
+    expect(valuesOf(broker, 't')).toEqual(numbers(21).map(({ value }) => value));
+  }));
+
+test('an acknowledgement that was lost does not double a batch: its first place is told', () =>
+  scene(async (broker, client) => {
+    broker.createTopic('t');
+    const producer = client.producer(QUICK);
+    await producer.send({ topic: 't', messages: numbers(3) });
+    broker.inject(PRODUCE, 'apply-then-drop', 'apply-then-drop');
+    const places = await producer.send({ topic: 't', messages: numbers(2, 3) });
+    expect(places.map(({ offset }) => offset)).toEqual([3, 4]);
+    expect(valuesOf(broker, 't')).toEqual(numbers(5).map(({ value }) => value));
+    expect(broker.produceRequests).toHaveLength(4);
+  }));
+
+test('without idempotence it doubles the batch when it is retried, and is told when it is not', () =>
   scene(async (broker, client) => {
     broker.createTopic('t');
     broker.inject(PRODUCE, 'apply-then-drop');
-    await client.producer(QUICK).send({ topic: 't', messages: numbers(1) });
+    await client.producer({ ...QUICK, idempotent: false }).send({ topic: 't', messages: numbers(1) });
     expect(valuesOf(broker, 't')).toEqual(['0', '0']);
     broker.inject(PRODUCE, 'apply-then-drop');
     const sent = client.producer({ retries: 0 }).send({ topic: 't', messages: numbers(1, 1) });
@@ -348,3 +422,121 @@ test.each([3, 5, 7, 8, 9, 11, 12, 13])('a broker that speaks Produce up to versi
     new FakeBroker({ versionMax: { [PRODUCE]: version } }),
   ),
 );
+
+/** Producer ids, epochs and first sequence numbers of the batches in the log. */
+function stampsOf(broker: FakeBroker, partition = 0): [producerId: number, epoch: number, sequence: number][] {
+  const batches = broker.topics.get('t')?.[partition]?.batches ?? [];
+  return batches.flatMap((bytes) =>
+    [...decoder.batches(bytes)].map(({ producerId, producerEpoch, baseSequence }): [number, number, number] => [
+      producerId,
+      producerEpoch,
+      baseSequence,
+    ]),
+  );
+}
+
+test('a broker that has forgotten the producer gets the batches under a new epoch, and only that partition', () =>
+  scene(async (broker, client) => {
+    broker.createTopic('t', 2);
+    const producer = client.producer({ ...QUICK, batchBytes: 120 });
+    const both = (from: number) =>
+      Promise.all([0, 1].map((partition) => producer.send({ topic: 't', partition, messages: numbers(2, from) })));
+    await both(0);
+    broker.topics.get('t')?.[0]?.producers.clear();
+    await both(2);
+    await both(4);
+    expect(stampsOf(broker, 0)).toEqual([
+      [1000, 0, 0],
+      [1000, 1, 0],
+      [1000, 1, 2],
+    ]);
+    expect(stampsOf(broker, 1)).toEqual([
+      [1000, 0, 0],
+      [1000, 0, 2],
+      [1000, 0, 4],
+    ]);
+  }));
+
+test('many batches in flight are all stamped anew, in their order', () =>
+  scene(async (broker, client) => {
+    broker.createTopic('t');
+    for (const compression of [undefined, 'gzip'] as const) {
+      const producer = client.producer({ ...QUICK, batchBytes: 200, compression });
+      await producer.send({ topic: 't', messages: numbers(1) });
+      broker.forgetProducers();
+      await producer.send({ topic: 't', messages: numbers(99, 1) });
+      expect(stampsOf(broker).some(([, epoch]) => epoch === 1)).toBe(true);
+    }
+    const places = stampsOf(broker).map(([producerId, epoch, sequence]) => (producerId * 10 + epoch) * 1000 + sequence);
+    expect(places).toEqual([...places].sort((left, right) => left - right));
+    expect(new Set(places).size).toBe(places.length);
+  }));
+
+test('after the last epoch comes another producer id', () =>
+  scene(
+    async (broker, client) => {
+      broker.createTopic('t', 2);
+      const producer = client.producer(QUICK);
+      for (const round of [0, 1, 2]) {
+        for (const partition of [0, 1]) await producer.send({ topic: 't', partition, messages: numbers(1, round) });
+        broker.forgetProducers();
+      }
+      for (const partition of [0, 1]) {
+        expect(stampsOf(broker, partition)).toEqual([
+          [1000, 32_767, 0],
+          [1001, 32_767, 0],
+          [1002, 32_767, 0],
+        ]);
+      }
+    },
+    new FakeBroker({ producerEpoch: 32_767 }),
+  ));
+
+test('an older broker’s "duplicate" is an acknowledgement without a place', () =>
+  scene(async (broker, client) => {
+    broker.createTopic('t');
+    broker.inject(PRODUCE, 46);
+    const places = await client.producer().send({ topic: 't', messages: numbers(1) });
+    expect(places.map(({ offset }) => offset)).toEqual([-1]);
+  }));
+
+test('a broker that cannot or may not do idempotence is written to without it, unless it was asked for', async () => {
+  const INIT_PRODUCER_ID = 22;
+  const CLUSTER_AUTHORIZATION_FAILED = 31;
+  for (const broker of [new FakeBroker({ idempotence: false }), new FakeBroker()]) {
+    await scene(async (_broker, client) => {
+      broker.createTopic('t');
+      broker.inject(INIT_PRODUCER_ID, CLUSTER_AUTHORIZATION_FAILED);
+      await client.producer({ batchBytes: 200 }).send({ topic: 't', messages: numbers(100) });
+      expect(stampsOf(broker).every(([producerId]) => producerId === -1)).toBe(true);
+      expect(broker.producesUnderWayMax).toBe(1);
+      broker.inject(INIT_PRODUCER_ID, CLUSTER_AUTHORIZATION_FAILED);
+      const asked = client.producer({ idempotent: true }).send({ topic: 't', messages: numbers(1) });
+      await expect(asked).rejects.toMatchObject({ code: expect.stringMatching('ERR_UNSUPPORTED|ERR_BROKER') });
+    }, broker);
+  }
+});
+
+test('what contradicts idempotence turns the default off, and is refused where it was asked for', () =>
+  scene(async (broker, client) => {
+    const contradictions: ProducerOptions[] = [{ acks: 1 }, { acks: 0 }, { retries: 0 }, { maxInFlight: 6 }];
+    for (const options of [...contradictions, { idempotent: false }]) {
+      broker.createTopic('t');
+      await client.producer(options).send({ topic: 't', messages: numbers(1) });
+      expect(stampsOf(broker)).toEqual([[-1, -1, -1]]);
+    }
+    for (const options of contradictions) {
+      expect(() => client.producer({ ...options, idempotent: true })).toThrow(
+        expect.objectContaining({ code: 'ERR_USAGE' }),
+      );
+    }
+    broker.createTopic('t');
+    await client.producer({ idempotent: true }).send({ topic: 't', messages: numbers(1) });
+    expect(stampsOf(broker)).toEqual([[1000, 0, 0]]);
+  }));
+
+test('sequence numbers go on at 0 after the last', () => {
+  const sequence = new PartitionSequence({ producerId: 1, producerEpoch: 0 });
+  const taken = [2 ** 31 - 3, 2, 1, 4].map((count) => sequence.take(count).baseSequence);
+  expect(taken).toEqual([0, 2 ** 31 - 3, 2 ** 31 - 1, 0]);
+});

@@ -1,6 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { JsonGateway } from '../../src/net/json-gateway.ts';
+import { decodeResponseFrame, encodeRequestFrame } from '../../src/protocol/headers.ts';
+import { describeProducers } from '../../src/protocol/messages/61-describe-producers.ts';
+import { flatten } from '../../src/protocol/writer.ts';
+import { testContext } from './fake-transport.ts';
 import { JsonTester, type Message, makeGateway } from './json-fixture.ts';
 import { clientFrame, EchoClient, RawClient, startListener } from './listener-fixture.ts';
 import { type MemoryBroker, startMemoryBroker } from './memory-broker.ts';
@@ -37,6 +41,14 @@ async function takeRecords(session: JsonTester, count: number): Promise<Message[
   return records;
 }
 
+async function producersOf(topic: string) {
+  const request = { version: 0, correlationId: 1, clientId: null };
+  const frame = encodeRequestFrame(describeProducers, { topics: [{ name: topic, partitionIndexes: [0] }] }, request);
+  const response = await running.broker.handle(flatten(frame), testContext(new AbortController().signal));
+  const { body } = decodeResponseFrame(describeProducers, 0, flatten(response?.chunks ?? []));
+  return body.topics[0]?.partitions[0]?.activeProducers ?? [];
+}
+
 beforeAll(async () => {
   running = await startMemoryBroker();
   gateway = makeGateway(running);
@@ -52,6 +64,19 @@ afterAll(async () => {
 });
 
 describe('produce', () => {
+  it('is one idempotent producer for sessions that come and go', async () => {
+    const first = openSession();
+    const topic = await newTopic(first);
+    for (let round = 0; round < 4; round++) {
+      const session = new JsonTester(gateway);
+      expect(await session.ask({ op: 'produce', topic, value: 'x' })).toMatchObject({ ok: true, offset: round });
+      session.end();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const producers = await producersOf(topic);
+    expect(producers.map(({ lastSequence }) => lastSequence)).toEqual([3]);
+  });
+
   it('round-trips every kind of content through what a subscription shows', async () => {
     const session = openSession();
     const topic = await newTopic(session);
