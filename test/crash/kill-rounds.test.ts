@@ -7,12 +7,15 @@ import { runKillRounds } from './kill-rounds.ts';
 const rounds = Number(process.env.MILLRACE_KILL_ROUNDS ?? 8);
 const seed = Number(process.env.MILLRACE_KILL_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
-test(
-  `${rounds} rounds of SIGKILL under load lose and double nothing`,
-  async () => {
+test.each([
+  ['lose and double nothing', 'frames'],
+  ['leave every record of clients that retry there once', 'client'],
+] as const)(
+  `${rounds} rounds of SIGKILL under load %s`,
+  async (_, writers) => {
     console.log(`MILLRACE_KILL_SEED=${seed}`);
     const directory = temporaryDirectory('kill-rounds');
-    const result = await runKillRounds({ dataDirectory: directory.path, rounds, seed });
+    const result = await runKillRounds({ dataDirectory: directory.path, rounds, seed, writers });
     console.log(`${result.rounds} rounds, ${result.acknowledged} records acknowledged, ${result.stored} stored`);
     expect(result.violations).toEqual([]);
     expect(result.acknowledged).toBeGreaterThan(0);

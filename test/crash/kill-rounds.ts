@@ -1,9 +1,11 @@
 // Rounds of SIGKILL under load: several producers write numbered records and note what was acknowledged; the broker is
 // killed at a random moment and started again on the same directory. At the end every acknowledged record must be where
 // the broker said, no record may be there twice, each producer's records must be in order, and the log must pass its
-// own check. The bare frame client never retries, so a record that is there twice is the broker's doing.
+// own check. Two kinds of producers: the bare frame client never retries, so that a record which is there twice is the
+// broker's doing; the project's own client retries through every kill, so that all it sends must be there once.
 
 import { readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { NodeStore } from '../../src/platform/node/node-store.ts';
 import { loadWasmModule } from '../../src/platform/node/wasm-modules.ts';
 import { produce } from '../../src/protocol/messages/00-produce.ts';
@@ -16,6 +18,7 @@ import { RecordBatchEncoder } from '../../src/wasm/record-batch-encoder.ts';
 import { BrokerProcess } from '../support/broker-process.ts';
 import { FrameClient } from '../support/frame-client.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
+import { type Acknowledged, ClientWriters } from './client-writers.ts';
 
 const TOPIC = 'kill-rounds';
 const PARTITIONS = 3;
@@ -28,6 +31,7 @@ export interface KillRoundsOptions {
   readonly dataDirectory: string;
   readonly rounds: number;
   readonly seed: number;
+  readonly writers: 'frames' | 'client';
   readonly onRound?: (round: number, acknowledged: number) => void;
 }
 
@@ -37,12 +41,6 @@ export interface KillRoundsResult {
   readonly stored: number;
   /** Anything that must not be, in words. Empty when all is well. */
   readonly violations: readonly string[];
-}
-
-interface Acknowledged {
-  readonly partition: number;
-  readonly offset: number;
-  readonly text: string;
 }
 
 export async function runKillRounds(options: KillRoundsOptions): Promise<KillRoundsResult> {
@@ -57,6 +55,10 @@ class KillRounds {
   readonly #decoder = new RecordBatchDecoder(this.#kernels);
   readonly #acknowledged: Acknowledged[] = [];
   #sequence = 0;
+  /** Where the broker listens: the own client looks for it in the same place after every kill. */
+  #address: string | undefined;
+  #writers: ClientWriters | undefined;
+  #onAcknowledged = (): void => undefined;
 
   constructor(options: KillRoundsOptions) {
     this.#options = options;
@@ -70,16 +72,22 @@ class KillRounds {
       onRound?.(round, this.#acknowledged.length);
     }
     const broker = await this.#start();
+    await this.#writers?.stop();
     const stored = await this.#readAll(broker.url);
     await broker.stop('SIGTERM');
     const violations = [...this.#compare(stored), ...this.#checkLogs()];
     const count = stored.reduce((sum, partition) => sum + partition.size, 0);
+    if (this.#options.writers === 'client' && count !== this.#acknowledged.length) {
+      violations.push(`${count} records are there, and ${this.#acknowledged.length} were acknowledged`);
+    }
     return { rounds, acknowledged: this.#acknowledged.length, stored: count, violations };
   }
 
-  #start(): Promise<BrokerProcess> {
-    return BrokerProcess.start({
+  async #start(): Promise<BrokerProcess> {
+    if (this.#options.writers === 'client') this.#address ??= await freeAddress();
+    return await BrokerProcess.start({
       dataDirectory: this.#options.dataDirectory,
+      ...(this.#address === undefined ? {} : { http: this.#address }),
       // Small segments, so that kills fall on rolls too.
       arguments: ['--set', 'log.segment.bytes=262144', '--set', 'log.flush.offset.checkpoint.interval.ms=200'],
     });
@@ -90,23 +98,45 @@ class KillRounds {
     if (isFirst) await createTopic(broker.url);
     const enough = this.#random.below(400);
     const before = this.#acknowledged.length;
-    let reached = (): void => {};
     const killMoment = new Promise<void>((resolve) => {
-      reached = () => {
+      this.#onAcknowledged = () => {
         if (this.#acknowledged.length - before >= enough) resolve();
       };
     });
-    const producers = Array.from({ length: PRODUCERS }, (_, index) => this.#produce(broker.url, index, reached));
-    reached();
-    const ended = Promise.all(producers);
+    if (this.#options.writers === 'client') this.#writers ??= await this.#startClient(broker);
+    const ended = this.#writers?.ended ?? this.#startFrames(broker);
+    this.#onAcknowledged();
     const cause = await Promise.race([killMoment.then(() => undefined), ended.then(() => 'the producers ended')]);
     await broker.stop('SIGKILL');
-    await ended;
+    // The own client goes on until the last round is over.
+    if (this.#writers === undefined) await ended;
     if (cause !== undefined) throw new Error(`${cause} before the kill; the broker said:\n${broker.output}`);
   }
 
+  #startFrames({ url }: BrokerProcess): Promise<unknown> {
+    return Promise.all(Array.from({ length: PRODUCERS }, (_, index) => this.#produce(url, index)));
+  }
+
+  #startClient({ url }: BrokerProcess): Promise<ClientWriters> {
+    return ClientWriters.start({
+      url,
+      topic: TOPIC,
+      partitions: PARTITIONS,
+      random: this.#random,
+      nextText: (lane) => this.#nextText(lane),
+      onAcknowledged: (records) => {
+        this.#acknowledged.push(...records);
+        this.#onAcknowledged();
+      },
+    });
+  }
+
+  #nextText(lane: number): string {
+    return `${lane} ${this.#sequence++} ${'x'.repeat(this.#random.below(300))}`;
+  }
+
   /** Keeps several batches in flight until the connection breaks; half of the producers wait for the disk. */
-  async #produce(url: string, producer: number, onAcknowledged: () => void): Promise<void> {
+  async #produce(url: string, producer: number): Promise<void> {
     let client: FrameClient;
     try {
       client = await FrameClient.connect(url);
@@ -114,21 +144,16 @@ class KillRounds {
       // The kill came before the connection did.
       return;
     }
-    const lanes = Array.from({ length: IN_FLIGHT }, (_, lane) =>
-      this.#lane(client, producer * IN_FLIGHT + lane, onAcknowledged),
-    );
+    const lanes = Array.from({ length: IN_FLIGHT }, (_, lane) => this.#lane(client, producer * IN_FLIGHT + lane));
     await Promise.all(lanes);
     client.close();
   }
 
-  async #lane(client: FrameClient, lane: number, onAcknowledged: () => void): Promise<void> {
+  async #lane(client: FrameClient, lane: number): Promise<void> {
     const partition = lane % PARTITIONS;
     const encoder = new RecordBatchEncoder(this.#kernels);
     for (;;) {
-      const texts = Array.from(
-        { length: 1 + this.#random.below(20) },
-        () => `${lane} ${this.#sequence++} ${'x'.repeat(this.#random.below(300))}`,
-      );
+      const texts = Array.from({ length: 1 + this.#random.below(20) }, () => this.#nextText(lane));
       for (const text of texts) {
         encoder.append({ key: null, value: Buffer.from(text), headers: [], timestamp: Date.now() });
       }
@@ -145,7 +170,7 @@ class KillRounds {
         texts.forEach((text, index) => {
           this.#acknowledged.push({ partition, offset: baseOffset + index, text });
         });
-        onAcknowledged();
+        this.#onAcknowledged();
       } catch (error) {
         if (error instanceof Error && /connection|WebSocket|ECONN|socket/i.test(error.message)) return;
         throw error;
@@ -230,6 +255,23 @@ function orderViolations(records: ReadonlyMap<number, string>, partition: number
     expected = offset + 1;
   }
   return violations;
+}
+
+/**
+ * A port of loopback below those from which the system takes the ports of outgoing connections: a client that looks for a
+ * dead broker there would otherwise find itself sooner or later.
+ */
+async function freeAddress(): Promise<string> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    await new Promise((resolve) => server.close(resolve));
+    if (isFree) return `127.0.0.1:${port}`;
+  }
 }
 
 async function createTopic(url: string): Promise<void> {

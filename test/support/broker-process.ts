@@ -20,6 +20,8 @@ export interface BrokerProcessOptions {
   readonly dataDirectory: string;
   /** `HOST:PORT` of the Kafka listener; a free port of loopback where it is left out. */
   readonly kafka?: string;
+  /** `HOST:PORT` of WebSocket and HTTP; a free port of loopback where it is left out. */
+  readonly http?: string;
   /** Further arguments of `millrace start`. */
   readonly arguments?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -50,7 +52,7 @@ export class BrokerProcess {
   /** Starts the broker on a free port; resolves at its ready line, rejects with its output when it ends before. */
   static async start(options: BrokerProcessOptions): Promise<BrokerProcess> {
     const startedAt = performance.now();
-    const addresses = ['--http', '127.0.0.1:0', '--kafka', options.kafka ?? '127.0.0.1:0'];
+    const addresses = ['--http', options.http ?? '127.0.0.1:0', '--kafka', options.kafka ?? '127.0.0.1:0'];
     const child = spawn(
       process.execPath,
       [CLI, 'start', '--data-dir', options.dataDirectory, ...addresses, ...(options.arguments ?? [])],
