@@ -204,22 +204,25 @@ test('the marker of a transaction of which nothing is left stays for delete.rete
 });
 
 test('a snapshot that tells of an open transaction goes before the marker that ended it can', async () => {
-  const partition = opened({ config: { deleteRetentionMs: 0, segmentBytes: 100 } });
-  const producer = { producerId: 1, producerEpoch: 0, isTransactional: true };
-  partition.append([['a', '1']]);
-  partition.append([['gone', 'x']], { ...producer, baseSequence: 0 });
+  const partition = opened({ config: { deleteRetentionMs: 0, segmentBytes: 400 } });
+  const producer = { producerId: 1, producerEpoch: 0 };
+  const large = 'x'.repeat(200);
+  partition.append([['gone', 'x']], { ...producer, baseSequence: 0, isTransactional: true });
+  partition.append([['a', large]]);
   partition.roll();
   const recoveryPoint = partition.log.logEndOffset + 1;
   partition.append([['gone', 'y']]);
   partition.mark(1, 0, true);
-  for (let round = 1; round < 4; round++)
-    partition.append([['b', `${round}`]], { ...producer, isTransactional: false, baseSequence: round });
+  partition.append([['b', '1']], { ...producer, baseSequence: 1 });
+  partition.append([['d', large]]);
   for (let round = 0; round < 4; round++) {
-    partition.append([['c', `${round}`]]);
+    partition.append([['c', `${round}${large}`]]);
     await partition.rollAndClean();
   }
+  expect(partition.log.describe().map(({ baseOffset }) => baseOffset)).toContain(2);
+  expect(batchesOf(partition).filter((each) => each.isControl || each.isTransactional)).toEqual([]);
   const after = new CompactedPartition(partition.store.afterKill(), { recoveryPoint });
-  expect(after.producers()).toEqual(['1/0 at 3, idle']);
+  expect(after.producers()).toEqual(['1/0 at 1, idle']);
   expect(after.partition.state().lastStableOffset).toBe(after.log.logEndOffset);
 });
 
