@@ -121,6 +121,8 @@ interface RecordTime {
 /** Offsets and timestamps of a batch's records; undefined where the batch is not sound. */
 function timestampsOf(segment: Segment, place: BatchPlace, tools: ReadTools): RecordTime[] | undefined {
   const { position, header } = place;
+  // Compaction keeps the header of some batches, with the largest timestamp of what was in them.
+  if (header.recordCount === 0) return [];
   const limits = { maxBytes: header.bytes, minOneBatch: true, offsetEnd: header.lastOffset + 1 };
   const read = readBatches(segment, tools, { position, baseOffset: header.baseOffset, ...limits });
   if (read === undefined) return undefined;
@@ -156,17 +158,19 @@ export function findMaxTimestamp(scope: SearchScope, tools: ReadTools): Timestam
   const { timestamp, offset } = largestOf(best, tools);
   if (timestamp < 0) return undefined;
   const visible = offset >= scope.logStartOffset && offset < scope.offsetEnd;
-  return findTimestamp(scope, tools, visible ? timestamp : visibleMax(scope));
+  const found = visible ? findTimestamp(scope, tools, timestamp) : undefined;
+  return found ?? findTimestamp(scope, tools, visibleMax(scope));
 }
 
-/** Largest timestamp of the batches in scope, by their headers: for when the largest of all lies outside. */
+/** Largest timestamp of the batches in scope, by their headers: for when the largest of all lies outside or has gone. */
 function visibleMax({ segments, logStartOffset, offsetEnd }: SearchScope): number {
   let largest = -1;
   for (const segment of segments) {
     const walk = new HeaderWalk(segment, { position: 0, offset: segment.baseOffset });
     for (let place = walk.next(); place !== undefined; place = walk.next()) {
       const { header } = place;
-      if (header.lastOffset < logStartOffset || header.lastOffset >= offsetEnd) continue;
+      const isVisible = header.lastOffset >= logStartOffset && header.lastOffset < offsetEnd;
+      if (!isVisible || header.recordCount === 0) continue;
       largest = Math.max(largest, header.maxTimestamp);
     }
   }

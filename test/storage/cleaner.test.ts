@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
+import { type CodecName, codecNumber } from '../../src/core/compression.ts';
+import { createNodeCodecs } from '../../src/platform/node/codecs.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { RecordBatchDecoder } from '../../src/wasm/record-batch-decoder.ts';
+import { RecordBatchEncoder } from '../../src/wasm/record-batch-encoder.ts';
 import {
   CompactedPartition,
   DELETE_RETENTION_MS,
@@ -356,4 +359,78 @@ test('a round that retention, a cut or a close interrupts leaves nothing behind'
     expect(partition.store.paths().filter((path) => /cleaned|swap/.test(path))).toEqual([]);
     expect(steps.next()).toMatchObject({ done: true, value: { interrupted: true } });
   }
+});
+
+test('the largest timestamp is that of a record, not of a batch whose records are gone', async () => {
+  const partition = opened();
+  const first = partition.clock.nowMs;
+  partition.append([['a', '1']]);
+  partition.clock.nowMs += 100;
+  partition.append([['b', 'late']], { producerId: 1, producerEpoch: 0, baseSequence: 0 });
+  partition.clock.nowMs -= 50;
+  partition.append([['b', 'earlier']]);
+  await partition.rollAndClean();
+  expect(partition.log.offsetOfMaxTimestamp(3)).toMatchObject({ offset: 2, timestamp: first + 50 });
+  expect(partition.log.offsetForTimestamp(first + 60, 3)).toBeUndefined();
+  expect(partition.log.offsetForTimestamp(first + 1, 3)?.offset).toBe(2);
+});
+
+const nodeCodecs = createNodeCodecs();
+
+function compressed(codec: CodecName, entries: readonly Pair[], timestamp: number): Uint8Array {
+  const encoder = new RecordBatchEncoder(kernels);
+  const utf8 = new TextEncoder();
+  for (const [key, value] of entries) {
+    const bytes = value === null ? null : utf8.encode(value);
+    encoder.append({ key: key === null ? null : utf8.encode(key), value: bytes, headers: [], timestamp });
+  }
+  const records = encoder.finishRecords();
+  const bytes = nodeCodecs.codecs[codec].compress(records.bytes);
+  return encoder.assemble({ ...records, bytes, compression: codecNumber(codec) });
+}
+
+test.each(['gzip', 'snappy', 'lz4', 'zstd'] as const)('batches of %s are compacted record by record', async (codec) => {
+  await nodeCodecs.load();
+  const { codecs } = nodeCodecs;
+  const partition = opened({ codecs });
+  const batch = (...entries: Pair[]) => partition.appendBytes(compressed(codec, entries, partition.clock.nowMs));
+  expect(batch(['a', '1'], ['b', '1'], ['c', '1']).outcome).toBe('ok');
+  batch(['b', '2'], ['d', null]);
+  batch(['a', '3'], ['x', 'y']);
+  expect(batch([null, 'no key']).outcome).toBe('invalid-record');
+  await partition.rollAndClean();
+  const utf8 = new TextDecoder();
+  const found = batchesOf(partition).flatMap((each) => {
+    const records = each.records(codecs[codec].decompress(each.recordsBytes, 1 << 20));
+    return records.map(
+      ({ offset, key, value }) => `${offset} ${utf8.decode(key ?? undefined)}=${utf8.decode(value ?? undefined)}`,
+    );
+  });
+  expect(found).toEqual(['2 c=1', '3 b=2', '4 d=', '5 a=3', '6 x=y']);
+  expect(new Set(batchesOf(partition).map(({ compression }) => compression))).toEqual(new Set([codecNumber(codec)]));
+  expectFilesSound(partition);
+});
+
+test('what nobody can decompress stays whole, and so does every tombstone behind it', async () => {
+  const partition = opened();
+  const entries: Pair[] = [
+    ['a', '1'],
+    ['b', '1'],
+  ];
+  await nodeCodecs.load();
+  partition.append([['z', '0']]);
+  partition.append([['z', null]]);
+  partition.appendBytes(compressed('gzip', entries, partition.clock.nowMs));
+  partition.append([['a', null]]);
+  for (let round = 0; round < 3; round++) {
+    partition.append([['other', `${round}`]]);
+    await partition.rollAndClean();
+    partition.clock.nowMs += DELETE_RETENTION_MS + 1;
+  }
+  // The tombstone of z stands before what cannot be read, and what it deletes cannot be in there.
+  expect(batchesOf(partition).map(({ baseOffset, recordCount }) => [baseOffset, recordCount])).toEqual([
+    [2, 2],
+    [4, 1],
+    [7, 1],
+  ]);
 });
