@@ -9,12 +9,7 @@ import { JavaProcess, javaOutput, KAFKA_NEEDS } from './java-programs.ts';
 
 const TOOLS = 'org.apache.kafka.tools';
 /** So that a member that was killed is missed soon. */
-const QUICK_SESSIONS = [
-  'group.consumer.min.session.timeout.ms=6000',
-  'group.consumer.session.timeout.ms=6000',
-  'group.consumer.min.heartbeat.interval.ms=1000',
-  'group.consumer.heartbeat.interval.ms=1000',
-];
+const QUICK_SESSIONS = ['group.consumer.session.timeout.ms=6000', 'group.consumer.heartbeat.interval.ms=1000'];
 const TEST_MS_MAX = 120_000;
 
 describeClient("Kafka's tools", KAFKA_NEEDS, () => {

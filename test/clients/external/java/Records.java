@@ -59,7 +59,8 @@ public class Records {
 
     private KafkaConsumer<String, String> consumer(Map<String, Object> more) {
         Properties all = new Properties();
-        all.putAll(Map.of("bootstrap.servers", servers, "enable.auto.commit", false, "auto.offset.reset", "earliest"));
+        // A consumer that closes waits for the fetch under way.
+        all.putAll(Map.of("bootstrap.servers", servers, "enable.auto.commit", false, "auto.offset.reset", "earliest", "fetch.max.wait.ms", 20));
         all.putAll(Map.of("key.deserializer", STRINGS + "Deserializer", "value.deserializer", STRINGS + "Deserializer"));
         all.putAll(more);
         return new KafkaConsumer<>(all);

