@@ -8,6 +8,7 @@ import { Output } from './output.ts';
 import { jsonLine, textLine } from './record-format.ts';
 import { serverOption, withClient } from './server-option.ts';
 
+const ISOLATIONS = ['read_uncommitted', 'read_committed'] as const;
 const FORMATS = ['text', 'json'] as const;
 /** A broker that is away longer than these retries take is a failure to tell, not one to wait out in silence. */
 const RETRIES = 12;
@@ -23,9 +24,10 @@ Examples:
 
 --from takes beginning (the default), end, an offset, or a time: ISO 8601, or @ and milliseconds since 1970. It waits
 for more records until --count or --until-end is reached, or you press Ctrl-C. With --group it goes on where the group
-has committed, shares partitions with the group's other members, and commits what it has printed. Text is the value and a newline, byte for
-byte; a null value is an empty line. JSON has topic, partition, offset, timestamp, key, value and headers; bytes that are
-not UTF-8 stand in keyBase64, valueBase64.`;
+has committed, shares partitions with the group's other members, and commits what it has printed. With --isolation
+read_committed nothing is printed of transactions that were aborted, and of those that are open not before they end. Text
+is the value and a newline, byte for byte; a null value is an empty line. JSON has topic, partition, offset, timestamp,
+key, value and headers; bytes that are not UTF-8 stand in keyBase64, valueBase64.`;
 
 interface ConsumeOptions {
   readonly from: StartPosition;
@@ -34,6 +36,7 @@ interface ConsumeOptions {
   readonly format: (typeof FORMATS)[number];
   readonly keySeparator?: Uint8Array;
   readonly untilEnd?: true;
+  readonly isolation: (typeof ISOLATIONS)[number];
   readonly group?: string;
   readonly server: string;
 }
@@ -50,6 +53,11 @@ export function consumeCommand(): Command {
     .option('--count <number>', 'stop after so many records', wholeNumber(0))
     .option('--partition <number>', 'read one partition', wholeNumber(0))
     .option('--until-end', 'stop where the topic ends now')
+    .addOption(
+      new Option('--isolation <level>', 'what is read of transactions: read_uncommitted or read_committed')
+        .argParser(oneOf(ISOLATIONS))
+        .default('read_uncommitted'),
+    )
     .option('--group <name>', 'share the topic with the other members of a group, and go on where it is')
     .addOption(new Option('--format <format>', 'text or json').argParser(oneOf(FORMATS)).default('text'))
     .addOption(
@@ -68,6 +76,7 @@ async function consume(client: Client, topic: string, options: ConsumeOptions): 
   // What is committed must have been printed: the command says when.
   const consumer = client.consumer({
     retries: RETRIES,
+    isolation: options.isolation,
     ...(group === undefined ? {} : { groupId: group, autoCommitIntervalMs: 0 }),
   });
   const end = (): void => void consumer.close();

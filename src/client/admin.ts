@@ -12,6 +12,7 @@ import { incrementalAlterConfigs } from '../protocol/messages/44-incremental-alt
 import { ZERO_UUID } from '../protocol/uuid.ts';
 import { BrokerFault } from './broker-fault.ts';
 import type { BrokerPlace, Cluster, TopicPlace } from './cluster.ts';
+import { ISOLATION_LEVELS, type Isolation } from './isolation.ts';
 import type { TopicPartition } from './record.ts';
 import { retrying } from './retry.ts';
 
@@ -260,14 +261,18 @@ export function timestampOf(query: OffsetQuery): number {
   return query === 'max-timestamp' ? -3 : query.timestamp;
 }
 
-/** Looks offsets up with their leaders; answers in the order of the queries. Retries what is retriable. */
+/**
+ * Looks offsets up with their leaders; answers in the order of the queries. Retries what is retriable. With
+ * `read_committed` a partition ends where the first open transaction begins.
+ */
 export async function lookUpOffsets(
   cluster: Cluster,
   queries: readonly (TopicPartition & { readonly timestamp: number })[],
+  isolation: Isolation = 'read_uncommitted',
 ): Promise<PartitionOffset[]> {
   return await retrying(cluster.options.retry, cluster.retryContext, async () => {
     try {
-      return await lookUpOffsetsOnce(cluster, queries);
+      return await lookUpOffsetsOnce(cluster, queries, isolation);
     } catch (error) {
       for (const { topic } of queries) cluster.forget(topic);
       throw error;
@@ -278,7 +283,9 @@ export async function lookUpOffsets(
 async function lookUpOffsetsOnce(
   cluster: Cluster,
   queries: readonly (TopicPartition & { readonly timestamp: number })[],
+  isolation: Isolation,
 ): Promise<PartitionOffset[]> {
+  const isolationLevel = ISOLATION_LEVELS[isolation];
   const found = new Map<string, PartitionOffset>();
   for (const [leader, group] of await groupByLeader(cluster, queries)) {
     const topics = groupByTopic(group).map(([name, places]) => ({
@@ -286,7 +293,7 @@ async function lookUpOffsetsOnce(
       partitions: places.map(({ partition, timestamp }) => ({ partitionIndex: partition, timestamp })),
     }));
     const connection = cluster.connection(leader, 'control');
-    const body = { replicaId: -1, isolationLevel: 0, topics, timeoutMs: CHANGE_TIMEOUT_MS };
+    const body = { replicaId: -1, isolationLevel, topics, timeoutMs: CHANGE_TIMEOUT_MS };
     const response = await connection.request(listOffsets, body);
     for (const { name, partitions } of response.topics) {
       refuse(partitions, ({ partitionIndex }) => `list offsets of ${name}-${partitionIndex}`);

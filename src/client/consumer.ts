@@ -9,6 +9,7 @@ import { type FetchedBatch, type FetchedPartition, Fetcher, type FetchOptions, n
 import { commitOffsets, fetchCommitted, type OffsetToCommit } from './groups/committed-offsets.ts';
 import { CoordinatorLink } from './groups/coordinator-link.ts';
 import { GroupMembership, noGroup, type Subscription } from './groups/group-membership.ts';
+import type { Isolation } from './isolation.ts';
 import { ConsumedRecord, type TopicPartition } from './record.ts';
 
 /** How a consumer behaves. The names in brackets are Kafka's. */
@@ -30,6 +31,11 @@ export interface ConsumerOptions {
    * or go on from the first or from the end.
    */
   readonly outOfRange?: 'error' | 'earliest' | 'latest';
+  /**
+   * What is read of transactions (isolation.level): everything (`read_uncommitted`, the default), or nothing of one that
+   * was aborted, and of one that is open nothing yet, nor what was written after its beginning (`read_committed`).
+   */
+  readonly isolation?: Isolation;
   /** How often a retriable failure is tried again before the iteration throws it. Default: without end. */
   readonly retries?: number;
   /** The group of `subscribe` and `commit` (group.id); its members share the partitions of their topics (KIP-848). */
@@ -87,6 +93,7 @@ const DEFAULTS: FetchOptions = {
   prefetchBytes: 32 * 1024 * 1024,
   checkCrc: true,
   outOfRange: 'error',
+  isolation: 'read_uncommitted',
   retries: Number.POSITIVE_INFINITY,
 };
 
@@ -242,7 +249,8 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   async #lookUp(places: readonly (TopicPartition & { readonly from: StartPosition })[]): Promise<number[]> {
     const asked = places.filter(({ from }) => typeof from !== 'number');
     const queries = asked.map(({ topic, partition, from }) => ({ topic, partition, timestamp: timestampFor(from) }));
-    const found = queries.length === 0 ? [] : await lookUpOffsets(this.#context.cluster, queries);
+    const found =
+      queries.length === 0 ? [] : await lookUpOffsets(this.#context.cluster, queries, this.#options.isolation);
     const answers = found.values();
     return places.map(({ from }) => (typeof from === 'number' ? from : (answers.next().value?.offset ?? -1)));
   }
@@ -348,7 +356,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   async #ends(fetcher: Fetcher): Promise<ReadonlyMap<string, number>> {
     const places = [...fetcher.partitions.values()];
     const queries = places.map(({ topic, partition }) => ({ topic, partition, timestamp: timestampOf('latest') }));
-    const found = await lookUpOffsets(this.#context.cluster, queries);
+    const found = await lookUpOffsets(this.#context.cluster, queries, this.#options.isolation);
     return new Map(found.map((place) => [nameOf(place), place.offset]));
   }
 

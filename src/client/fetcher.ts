@@ -12,6 +12,7 @@ import { backoffMs } from './backoff.ts';
 import { asError, BrokerFault, isRetriable } from './broker-fault.ts';
 import { BufferBudget } from './buffer-budget.ts';
 import { type Cluster, versionMaxFor } from './cluster.ts';
+import { AbortedFilter, ISOLATION_LEVELS, type Isolation } from './isolation.ts';
 import type { TopicPartition } from './record.ts';
 
 /** Last version of Fetch that names topics; later ones carry their ids (KIP-516). */
@@ -28,6 +29,7 @@ export interface FetchOptions {
   readonly prefetchBytes: number;
   readonly checkCrc: boolean;
   readonly outOfRange: 'error' | 'earliest' | 'latest';
+  readonly isolation: Isolation;
   /** How often a retriable failure of one partition is tried again before it is thrown. */
   readonly retries: number;
 }
@@ -38,7 +40,7 @@ export interface FetchedPartition extends TopicPartition {
   fetchOffset: number;
   /** Offset after the last record that the application has been given. */
   position: number;
-  /** The broker's high watermark at the last fetch; -1 before it. */
+  /** Where what can be read ended at the last fetch; -1 before it. */
   highWatermark: number;
   isPaused: boolean;
   /** Changes with every seek: what an older fetch brings is thrown away. */
@@ -226,7 +228,7 @@ export class Fetcher {
 
   async #exchange(leader: number, partitions: readonly FetchedPartition[]): Promise<ResponseOf<typeof fetch>> {
     const { cluster, use } = this.#context;
-    const { maxWaitMs, minBytes, maxBytes, partitionBytes } = this.#options;
+    const { maxWaitMs, minBytes, maxBytes, partitionBytes, isolation } = this.#options;
     const places = groupByTopic(partitions).map(([topic, group]) => ({ topic, place: cluster.cached(topic), group }));
     const topics = places.map(({ topic, place, group }) => ({
       topic,
@@ -240,7 +242,8 @@ export class Fetcher {
     const limits = places.map(({ place }) =>
       place === undefined ? LAST_VERSION_WITH_NAMES : versionMaxFor(place.topicId, LAST_VERSION_WITH_NAMES),
     );
-    const body = { ...NO_SESSION, maxWaitMs, minBytes, maxBytes, topics, forgottenTopicsData: [] };
+    const isolationLevel = ISOLATION_LEVELS[isolation];
+    const body = { ...NO_SESSION, maxWaitMs, minBytes, maxBytes, isolationLevel, topics, forgottenTopicsData: [] };
     return await cluster
       .connection(leader, use)
       .request(fetch, body, { versionMax: Math.min(...limits), timeoutMs: maxWaitMs + ANSWER_MARGIN_MS });
@@ -274,17 +277,21 @@ export class Fetcher {
       this.#failed(partition, new BrokerFault(answer.errorCode, `fetch ${nameOf(partition)}`));
     } else {
       partition.failures = 0;
-      partition.highWatermark = answer.highWatermark;
-      if (answer.records !== null && answer.records.length > 0) this.#enqueue(partition, answer.records);
+      const isCommitted = this.#options.isolation === 'read_committed';
+      partition.highWatermark = isCommitted ? answer.lastStableOffset : answer.highWatermark;
+      if (answer.records !== null && answer.records.length > 0) this.#enqueue(partition, answer, answer.records);
     }
   }
 
-  #enqueue(partition: FetchedPartition, records: Uint8Array): void {
+  #enqueue(partition: FetchedPartition, { abortedTransactions }: PartitionAnswer, records: Uint8Array): void {
     const { generation, highWatermark } = partition;
+    // Brokers list them for read_committed alone.
+    const filter = new AbortedFilter(abortedTransactions ?? []);
     for (const batch of this.#decoder.batches(records, { checkCrc: this.#options.checkCrc })) {
+      const isAborted = filter.isAborted(batch);
       if (batch.lastOffset < partition.fetchOffset) continue;
       // Markers of transactions are not records; the offsets that they take are passed over.
-      if (!batch.isControl && batch.recordCount > 0) {
+      if (!isAborted && !batch.isControl && batch.recordCount > 0) {
         this.#queue.push({ source: partition, generation, batch, fromOffset: partition.fetchOffset, highWatermark });
         this.#budget.take(batch.bytes.length);
       }
@@ -296,7 +303,7 @@ export class Fetcher {
   }
 
   #outOfRange(partition: FetchedPartition, answer: PartitionAnswer): void {
-    const { outOfRange } = this.#options;
+    const { outOfRange, isolation } = this.#options;
     if (outOfRange === 'error') {
       const about = `fetch ${nameOf(partition)} from offset ${partition.fetchOffset}`;
       this.#end(new BrokerFault(answer.errorCode, about));
@@ -305,7 +312,8 @@ export class Fetcher {
     const { generation } = partition;
     const timestamp = outOfRange === 'latest' ? -1 : -2;
     partition.isBackingOff = true;
-    lookUpOffsets(this.#context.cluster, [{ topic: partition.topic, partition: partition.partition, timestamp }]).then(
+    const query = { topic: partition.topic, partition: partition.partition, timestamp };
+    lookUpOffsets(this.#context.cluster, [query], isolation).then(
       ([found]) => {
         partition.isBackingOff = false;
         if (found !== undefined && partition.generation === generation) this.seek(partition, found.offset);

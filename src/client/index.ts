@@ -51,6 +51,7 @@ export type { CommittedOffset, OffsetToCommit } from './groups/committed-offsets
 export { GroupAdmin, type GroupDescription, type GroupListing, type GroupMember } from './groups/group-admin.ts';
 export type { Subscription } from './groups/group-membership.ts';
 export { InProcessOpener } from './in-process-transport.ts';
+export type { Isolation } from './isolation.ts';
 export { partitionOfKey } from './partitioner.ts';
 export { Producer, type ProducerOptions, type SendRequest } from './producer.ts';
 export {

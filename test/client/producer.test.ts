@@ -457,6 +457,25 @@ test('a broker that has forgotten the producer gets the batches under a new epoc
     ]);
   }));
 
+test('a batch that is out of order behind one of unknown fate waits for it, under the old numbers', () =>
+  scene(async (broker, client) => {
+    broker.createTopic('t');
+    const producer = client.producer({ ...QUICK, batchBytes: 200, maxInFlight: 3 });
+    await producer.send({ topic: 't', messages: [{ value: 'first' }] });
+    // The first of three is written and not acknowledged; sent again, it and the second are refused for another reason.
+    broker.inject(PRODUCE, 'apply-then-drop', 'drop', 'drop', NOT_LEADER, NOT_LEADER);
+    const values = ['a', 'b', 'c'].map((letter) => letter.repeat(150));
+    const places = await producer.send({ topic: 't', messages: values.map((value) => ({ value })) });
+    expect(valuesOf(broker, 't')).toEqual(['first', ...values]);
+    expect(places.map(({ offset }) => offset)).toEqual([1, 2, 3]);
+    expect(stampsOf(broker).map(([, epoch, sequence]) => [epoch, sequence])).toEqual([
+      [0, 0],
+      [0, 1],
+      [0, 2],
+      [0, 3],
+    ]);
+  }));
+
 test('many batches in flight are all stamped anew, in their order', () =>
   scene(async (broker, client) => {
     broker.createTopic('t');

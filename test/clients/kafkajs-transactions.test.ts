@@ -3,6 +3,7 @@
 
 import type { Kafka, Producer } from 'kafkajs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { runCommand } from '../support/run-command.ts';
 import { Collector, Names, QUICK_GROUPS, useBroker } from './client-broker.ts';
 import { kafkaOver } from './kafkajs-transports.ts';
 
@@ -78,6 +79,26 @@ describe('kafkajs transactions over TCP', () => {
       }
     }
     expect(await committed(topic, await finish(producer, topic))).toEqual(expected.toSorted());
+    await producer.disconnect();
+  });
+
+  it('is read by the command as it ended, where that is asked for', async () => {
+    const topic = await newTopic();
+    const producer = await newProducer();
+    for (const value of ['committed', 'aborted', 'open']) {
+      const transaction = await producer.transaction();
+      await transaction.send({ topic, messages: [{ value, partition: 0 }] });
+      if (value === 'committed') await transaction.commit();
+      else if (value === 'aborted') await transaction.abort();
+    }
+    const read = async (...options: string[]): Promise<string> => {
+      const { stdout } = await runCommand(['consume', topic, '--until-end', ...options], {
+        server: `ws://${broker.http}`,
+      });
+      return stdout.toString();
+    };
+    expect(await read('--isolation', 'read_committed')).toBe('committed\n');
+    expect(await read()).toBe('committed\naborted\nopen\n');
     await producer.disconnect();
   });
 
