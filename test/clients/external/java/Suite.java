@@ -15,6 +15,7 @@ import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.DescribeTopicsOptions;
 import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -187,11 +188,22 @@ public class Suite {
             .allTopicIds().get().get(described.topicId());
         same(described.name(), byId.name());
         same(described.partitions().get(1).isr(), byId.partitions().get(1).isr());
+        // What one response has no room for comes in pages.
+        same(5, pages(name));
         admin.createPartitions(Map.of(name, NewPartitions.increaseTo(5))).all().get();
         same(5, admin.describeTopics(List.of(name)).allTopicNames().get().get(name).partitions().size());
         same(true, admin.listTopics().names().get().contains(name));
         admin.deleteTopics(List.of(name)).all().get();
         same(false, admin.listTopics().names().get().contains(name));
+    }
+
+    /** The partitions of a further topic, asked for two at a time. */
+    private int pages(String name) throws Exception {
+        String other = topic(3);
+        Map<String, TopicDescription> topics = admin
+            .describeTopics(List.of(name, other), new DescribeTopicsOptions().partitionSizeLimitPerResponse(2))
+            .allTopicNames().get();
+        return topics.get(name).partitions().size() + topics.get(other).partitions().size();
     }
 
     private void refusals() throws Exception {
