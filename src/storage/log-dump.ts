@@ -100,9 +100,11 @@ interface CheckTools {
 class SegmentCheck {
   readonly #tools: CheckTools;
   readonly #baseOffset: number;
-  /** By last offset: where the batch stands, and the largest timestamp up to it. */
-  readonly #batches = new Map<number, { position: number; largest: number; isFirstWithLargest: boolean }>();
+  /** By last offset: where the batch stands, its time, and whether that is the largest so far. */
+  readonly #batches = new Map<number, { position: number; timestamp: number; isLargest: boolean }>();
   #largest = -1;
+  /** The same with batches that compaction has emptied, which count in Kafka's index. */
+  #largestOfAll = -1;
   readonly #problems: string[] = [];
 
   constructor(tools: CheckTools, baseOffset: number) {
@@ -144,9 +146,11 @@ class SegmentCheck {
   }
 
   #note(header: BatchHeader, position: number): void {
-    const isFirstWithLargest = header.maxTimestamp > this.#largest;
-    this.#largest = Math.max(this.#largest, header.maxTimestamp);
-    this.#batches.set(header.lastOffset, { position, largest: this.#largest, isFirstWithLargest });
+    const { maxTimestamp: timestamp, recordCount } = header;
+    const isLargest = timestamp > this.#largestOfAll || (timestamp > this.#largest && recordCount > 0);
+    this.#largestOfAll = Math.max(this.#largestOfAll, timestamp);
+    if (recordCount > 0) this.#largest = Math.max(this.#largest, timestamp);
+    this.#batches.set(header.lastOffset, { position, timestamp, isLargest });
   }
 
   #checkOffsetIndex(): void {
@@ -174,7 +178,7 @@ class SegmentCheck {
     for (let at = 0; at < index.count; at++) {
       const { offset, timestamp } = index.entry(at);
       const batch = this.#batches.get(offset);
-      const agrees = batch?.isFirstWithLargest === true && batch.largest === timestamp;
+      const agrees = batch?.isLargest === true && batch.timestamp === timestamp;
       if (!agrees) this.#problem(TIME_INDEX_SUFFIX, `entry ${at} names timestamp ${timestamp} at offset ${offset}`);
       if (timestamp <= previous) this.#problem(TIME_INDEX_SUFFIX, `entry ${at} is out of order`);
       previous = timestamp;

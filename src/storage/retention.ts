@@ -4,7 +4,7 @@ import { present } from '../core/assert.ts';
 import type { Store } from '../core/platform.ts';
 import type { LogConfig } from './log-config.ts';
 import type { Segment } from './segment.ts';
-import type { ReadTools } from './segment-read.ts';
+import { HeaderWalk, type ReadTools } from './segment-read.ts';
 import { largestTimestampOf } from './timestamps.ts';
 
 export interface RetentionScope {
@@ -44,7 +44,19 @@ function isExpired(segment: Segment, { segments, config, nowMs }: RetentionScope
   const known = segment.largest !== undefined;
   const timestamp = largestTimestampOf(segment, tools);
   if (!known && segment !== segments.at(-1)) segment.releaseIndexFiles();
-  return timestamp >= 0 && nowMs - timestamp > config.retentionMs;
+  if (timestamp < 0) return isEmptied(segment);
+  return nowMs - timestamp > config.retentionMs;
+}
+
+/** Compaction has left no record in it. */
+function isEmptied(segment: Segment): boolean {
+  const walk = new HeaderWalk(segment, { position: 0, offset: undefined });
+  let end = 0;
+  for (let place = walk.next(); place !== undefined; place = walk.next()) {
+    if (place.header.recordCount > 0) return false;
+    end = place.position + place.header.bytes;
+  }
+  return end === segment.sizeBytes;
 }
 
 /** Files out of the log's sight, waiting for their end. What is left of them after a crash goes at the next open. */

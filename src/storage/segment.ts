@@ -183,10 +183,11 @@ export class Segment {
   }
 
   /** Counts a batch that stands at the end of the segment, and indexes it where the interval is over. */
-  note(header: { bytes: number; lastOffset: number; maxTimestamp: number }): void {
+  note(header: { bytes: number; lastOffset: number; maxTimestamp: number; recordCount?: number }): void {
     const position = this.sizeBytes;
     let largest = present(this.largest, 'largest timestamp of a segment that grows');
-    if (header.maxTimestamp > largest.timestamp) {
+    // A batch that compaction has emptied says when its producer wrote, and has no record of that time.
+    if (header.maxTimestamp > largest.timestamp && header.recordCount !== 0) {
       largest = { timestamp: header.maxTimestamp, offset: header.lastOffset };
       this.largest = largest;
     }

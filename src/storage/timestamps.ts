@@ -60,7 +60,7 @@ function isLargest(segment: Segment, tools: ReadTools, entry: TimeEntry): boolea
   const walk = new HeaderWalk(segment, { position, offset: header.baseOffset });
   let end = position;
   for (let place = walk.next(); place !== undefined; place = walk.next()) {
-    if (place.header.maxTimestamp > entry.timestamp) return false;
+    if (place.header.maxTimestamp > entry.timestamp && place.header.recordCount > 0) return false;
     end = place.position + place.header.bytes;
   }
   return end === segment.sizeBytes;

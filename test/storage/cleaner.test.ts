@@ -331,6 +331,16 @@ test('a log that is compacted and deleted loses its oldest segments too', async 
   expectFilesSound(partition);
 });
 
+test('a segment without any record does not keep those behind it from going', async () => {
+  const partition = opened({ config: { deletes: true, retentionMs: 10_000, segmentBytes: 100 } });
+  for (let round = 0; round < 4; round++) partition.append([['same', 'x'.repeat(40)]]);
+  await partition.rollAndClean();
+  expect(batchesOf(partition).map(({ recordCount }) => recordCount)).toEqual([0, 0, 0, 1]);
+  partition.clock.nowMs += 10_001;
+  partition.partition.maintain(partition.clock.nowMs);
+  expect(partition.log.logStartOffset).toBe(4);
+});
+
 test('damage ends a round and changes nothing', async () => {
   const partition = opened();
   fill(partition, 40);
