@@ -58,6 +58,8 @@ export class JavaProcess {
     const child = spawn(JAVA, commandLine(KAFKA, args, logLevel), { cwd: SOURCES, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     this.#exited = once(child, 'exit');
+    // A test that fails leaves nothing running.
+    process.once('exit', () => child.kill('SIGKILL'));
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => this.#take(line));
     }

@@ -3,7 +3,7 @@
 import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { BrokerProcess, temporaryDirectory } from '../../support/broker-process.ts';
 import { QUICK_GROUPS } from '../client-broker.ts';
 import { describeClient } from './external-client.ts';
@@ -223,12 +223,14 @@ describeClient('a data directory of Kafka', KAFKA_NEEDS, () => {
       `is served as Kafka served it, and goes on, when Kafka ${ending}`,
       async () => {
         const broker = await start(path, 'enable=false');
+        onTestFinished(async () => void (await broker.stop('SIGKILL')));
         expect(await print(broker.kafka)).toBe(served);
         await javaOutput(['Records.java', 'more', broker.kafka]);
         const more = await print(broker.kafka);
         expect(more.split('\n').length).toBeGreaterThan(served.split('\n').length);
         await broker.stop('SIGKILL');
         const again = await start(path, 'enable=false');
+        onTestFinished(async () => void (await again.stop('SIGKILL')));
         expect(await print(again.kafka)).toBe(more);
         await again.stop('SIGTERM');
         expect(again.output).not.toContain('"level":50');
