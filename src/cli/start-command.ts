@@ -29,12 +29,12 @@ Examples:
   $ millrace start --set num.partitions=3 --set log.retention.hours=24
   $ millrace start --config server.properties --allow-origin https://app.example
 
-The data directory is created where it is missing. --set goes over --config; both take Kafka's names, and one that is
-not supported is refused. On a terminal it greets you; otherwise it logs JSON lines, one of which says
+The data directory is created where it is missing. --set goes over --config; both take Kafka's names. A key that has no
+effect here is said, and one that promises what is not kept is refused. On a terminal it greets you; otherwise it logs JSON lines, one of which says
 {"msg":"ready","http":"HOST:PORT","kafka":"HOST:PORT"} when it serves. SIGTERM or SIGINT ends it in order, a second one at once.`;
 
 interface StartOptions {
-  readonly dataDir: string;
+  readonly dataDir?: string;
   readonly http: HostPort;
   readonly kafka?: readonly (HostPort | typeof OFF)[];
   readonly workers: number;
@@ -47,7 +47,7 @@ interface StartOptions {
 export function startCommand(): Command {
   return new Command('start')
     .description('run a broker')
-    .option('--data-dir <directory>', 'where records are kept', DATA_DIRECTORY_DEFAULT)
+    .option('--data-dir <directory>', `where records are kept (default: ${DATA_DIRECTORY_DEFAULT}, or log.dirs)`)
     .addOption(
       new Option('--http <host:port>', 'address of WebSocket and HTTP; port 0 picks a free one')
         .argParser(parseHostPort)
@@ -84,8 +84,9 @@ async function start(options: StartOptions): Promise<void> {
   ]);
   const log = await startLog(options.logLevel);
   const ended = endedBySignal(log.logger);
-  const dataDirectory = resolve(options.dataDir);
-  const config = await configOf(options);
+  const given = await configOf(options);
+  const dataDirectory = await dataDirectoryOf(options, given);
+  const config = options.dataDir === undefined ? given : withoutDirectories(given);
   const broker = await startBroker({
     dataDirectory,
     http: options.http,
@@ -123,6 +124,17 @@ async function configOf({ config, set }: StartOptions): Promise<Record<string, s
   if (config === undefined) return { ...set };
   const { parseProperties } = await import('../broker/config/properties-file.ts');
   return { ...parseProperties(readConfig(config)), ...set };
+}
+
+/** The directory given, else that of the config `log.dirs`, else the default. */
+async function dataDirectoryOf({ dataDir }: StartOptions, config: Readonly<Record<string, string>>): Promise<string> {
+  const { dataDirectoryOf: configured } = await import('../broker/config/node-configs.ts');
+  return resolve(dataDir ?? configured(config) ?? DATA_DIRECTORY_DEFAULT);
+}
+
+/** --data-dir goes over these, and DescribeConfigs is to tell nothing that does not hold. */
+function withoutDirectories(config: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(config).filter(([name]) => name !== 'log.dirs' && name !== 'log.dir'));
 }
 
 function readConfig(path: string): string {

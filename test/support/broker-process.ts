@@ -17,7 +17,8 @@ export function temporaryDirectory(label: string): { readonly path: string; remo
 }
 
 export interface BrokerProcessOptions {
-  readonly dataDirectory: string;
+  /** Where it is left out, the arguments name a configuration that says it, and the Kafka listeners too. */
+  readonly dataDirectory?: string;
   /** `HOST:PORT` of the Kafka listener; a free port of loopback where it is left out. */
   readonly kafka?: string;
   /** `HOST:PORT` of WebSocket and HTTP; a free port of loopback where it is left out. */
@@ -52,12 +53,12 @@ export class BrokerProcess {
   /** Starts the broker on a free port; resolves at its ready line, rejects with its output when it ends before. */
   static async start(options: BrokerProcessOptions): Promise<BrokerProcess> {
     const startedAt = performance.now();
-    const addresses = ['--http', options.http ?? '127.0.0.1:0', '--kafka', options.kafka ?? '127.0.0.1:0'];
-    const child = spawn(
-      process.execPath,
-      [CLI, 'start', '--data-dir', options.dataDirectory, ...addresses, ...(options.arguments ?? [])],
-      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.environment } },
-    );
+    const { dataDirectory, kafka = '127.0.0.1:0', http = '127.0.0.1:0' } = options;
+    const place = dataDirectory === undefined ? [] : ['--data-dir', dataDirectory, '--kafka', kafka];
+    const child = spawn(process.execPath, [CLI, 'start', '--http', http, ...place, ...(options.arguments ?? [])], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...options.environment },
+    });
     const exited: Promise<Exit> = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
     const lines: string[] = [];
     const ready = await new Promise<Record<string, unknown>>((resolve, reject) => {

@@ -4,9 +4,10 @@
 import { LogFault } from '../../core/fault.ts';
 import type { CleanerConfig, LogCompression, LogConfig } from '../../storage/log-config.ts';
 import { BROKER_CONFIGS, brokerSynonyms, NODE_ID } from './broker-configs.ts';
-import { type ConfigTable, normalize, objection, quote, toNumber } from './definition.ts';
+import { listOf, toNumber } from './definition.ts';
 import { type GroupBrokerSettings, groupSettings } from './group-configs.ts';
-import { type ListenerSetting, parseAdvertisedListeners, parseListeners } from './listeners.ts';
+import { type ListenerSetting, parseAdvertisedListeners, parseListeners, withoutControllers } from './listeners.ts';
+import { checkStartEntries, type KeysWithoutEffect } from './start-entries.ts';
 import { scaled, TOPIC_CONFIGS, topicSynonyms } from './topic-configs.ts';
 import { type TransactionSettings, transactionSettings } from './transaction-configs.ts';
 
@@ -153,6 +154,7 @@ function settingsOf(config: BrokerConfig): BrokerSettings {
   const flag = (name: string): boolean => config.resolve(name).value === 'true';
   const text = (name: string): string => config.resolve(name).value ?? '';
   const listeners = text('listeners');
+  const controllers = listOf(text('controller.listener.names'));
   return {
     nodeId: number('node.id'),
     numPartitions: number('num.partitions'),
@@ -163,8 +165,8 @@ function settingsOf(config: BrokerConfig): BrokerSettings {
     fetchMaxBytes: number('fetch.max.bytes'),
     requestPartitionsMax: number('max.request.partition.size.limit'),
     fetchSessionsMax: number('max.incremental.fetch.session.cache.slots'),
-    listeners: listeners === '' ? undefined : parseListeners('listeners', listeners),
-    advertisedListeners: parseAdvertisedListeners(text('advertised.listeners')),
+    listeners: listeners === '' ? undefined : listenersFor(listeners, controllers),
+    advertisedListeners: withoutControllers(parseAdvertisedListeners(text('advertised.listeners')), controllers),
     listenerProtocolMap: text('listener.security.protocol.map'),
     socketRequestMaxBytes: number('socket.request.max.bytes'),
     queuedRequestMaxBytes: number('queued.max.request.bytes'),
@@ -175,6 +177,12 @@ function settingsOf(config: BrokerConfig): BrokerSettings {
     groups: groupSettings({ number, text: (name) => config.resolve(name).value ?? '' }),
     transactions: transactionSettings({ number, flag }),
   };
+}
+
+function listenersFor(value: string, controllers: readonly string[]): readonly ListenerSetting[] {
+  const listeners = withoutControllers(parseListeners('listeners', value), controllers);
+  if (listeners.length > 0) return listeners;
+  throw new LogFault('ERR_CONFIG', 'controller.listener.names takes every listener, and leaves none for clients');
 }
 
 /** The log's settings, and what else requests are checked against, for a topic with these overrides. */
@@ -247,24 +255,22 @@ function toCleanerConfig(broker: BrokerConfig): CleanerConfig {
   };
 }
 
-/** Checks and normalizes given values. Throws ERR_CONFIG naming the first key that is unknown or cannot be so. */
-export function checkEntries(table: ConfigTable, entries: ConfigEntries): ConfigEntries {
-  const checked: Record<string, string> = {};
-  for (const [name, given] of Object.entries(entries)) {
-    const definition = table.find(name);
-    if (definition === undefined) throw new LogFault('ERR_CONFIG', `Unknown configuration ${quote(name)}`);
-    const value = normalize(definition, given);
-    const refused = objection(definition, value);
-    if (refused !== undefined) throw new LogFault('ERR_CONFIG', refused);
-    checked[name] = value;
-  }
-  return checked;
+export interface ParsedBrokerConfig {
+  readonly config: BrokerConfig;
+  /** What was given and has no effect, for whoever gave it. */
+  readonly withoutEffect: readonly KeysWithoutEffect[];
 }
 
 /**
  * The configuration from Kafka's keys, as a properties file or a command line gives them.
  * Throws ERR_CONFIG that names the key and what it takes.
  */
-export function parseBrokerConfig(entries: ConfigEntries): BrokerConfig {
-  return new BrokerConfig(checkEntries(BROKER_CONFIGS, entries));
+export function parseStartConfig(given: ConfigEntries): ParsedBrokerConfig {
+  const { entries, withoutEffect } = checkStartEntries(given);
+  return { config: new BrokerConfig(entries), withoutEffect };
+}
+
+/** {@link parseStartConfig} for those who tell nobody what had no effect. */
+export function parseBrokerConfig(given: ConfigEntries): BrokerConfig {
+  return parseStartConfig(given).config;
 }

@@ -14,20 +14,14 @@ import { CLEANER_BROKER_CONFIGS } from './cleaner-configs.ts';
 import { ConfigTable, define, LONG_MAX_TEXT } from './definition.ts';
 import { GROUP_BROKER_CONFIGS } from './group-configs.ts';
 import { PROTOCOL_MAP_DEFAULT } from './listeners.ts';
+import { NODE_BROKER_CONFIGS } from './node-configs.ts';
 import { TRANSACTION_BROKER_CONFIGS } from './transaction-configs.ts';
 import { UNSUPPORTED_BROKER_CONFIGS } from './unsupported-broker-configs.ts';
 
 /** Every broker key, in the order of Kafka's words. */
 export const BROKER_CONFIGS = new ConfigTable([
   // What the broker is.
-  define(
-    { name: 'node.id', type: 'int', defaultValue: '1', documentation: 'The id of this broker in its cluster.' },
-    { min: 0 },
-  ),
-  define(
-    { name: 'broker.id', type: 'int', defaultValue: null, documentation: 'The older name of node.id.' },
-    { min: 0 },
-  ),
+  ...NODE_BROKER_CONFIGS,
 
   // Topics.
   define(
@@ -100,7 +94,7 @@ export const BROKER_CONFIGS = new ConfigTable([
       defaultValue: '9',
       documentation: 'Level of lz4; the default stands for the fast one.',
     },
-    { min: 1, max: 17, dynamic: true, fixedBecause: 'lz4 is compressed at its fast level' },
+    { min: 1, max: 17, dynamic: true, fixedBecause: 'lz4 is compressed at its fast level', withoutEffect: true },
   ),
   define(
     {

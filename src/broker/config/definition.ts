@@ -21,6 +21,11 @@ export interface ConfigDefinition {
   readonly dynamic: boolean;
   /** Why nothing but the default can take effect here yet; undefined for a key that is honoured. */
   readonly fixedBecause: string | undefined;
+  /**
+   * Whether a broker may be started with another value of such a key, which is said and passed over: it tunes machinery
+   * that is not here. Else the value would promise something, and is refused.
+   */
+  readonly withoutEffect: boolean;
 }
 
 interface DefinitionOptions {
@@ -29,6 +34,7 @@ interface DefinitionOptions {
   readonly choices?: readonly string[];
   readonly dynamic?: boolean;
   readonly fixedBecause?: string;
+  readonly withoutEffect?: boolean;
 }
 
 const INT_MAX = 2_147_483_647n;
@@ -56,6 +62,7 @@ export function define(
     choices: options.choices,
     dynamic: options.dynamic ?? false,
     fixedBecause: options.fixedBecause,
+    withoutEffect: options.withoutEffect ?? false,
   };
 }
 
@@ -104,13 +111,19 @@ export function normalize(definition: ConfigDefinition, value: string): string {
 
 /** What speaks against setting the key to a normalized value, as a sentence; undefined where nothing does. */
 export function objection(definition: ConfigDefinition, value: string): string | undefined {
-  if (!isAllowed(definition, value)) {
-    return `Invalid value ${quote(value)} for configuration ${definition.name}: it takes ${allowed(definition)}`;
-  }
+  const outOfRange = rangeObjection(definition, value);
+  if (outOfRange !== undefined) return outOfRange;
   if (definition.fixedBecause !== undefined && value !== definition.defaultValue) {
-    return `Configuration ${definition.name} cannot be ${quote(value)} on this broker: ${definition.fixedBecause}`;
+    const stays = definition.defaultValue === null ? 'take it out' : `leave it at ${quote(definition.defaultValue)}`;
+    return `Configuration ${definition.name} cannot be ${quote(value)} on this broker: ${definition.fixedBecause}; ${stays}`;
   }
   return undefined;
+}
+
+/** What speaks against the value alone, whether or not it could take effect here. */
+export function rangeObjection(definition: ConfigDefinition, value: string): string | undefined {
+  if (isAllowed(definition, value)) return undefined;
+  return `Invalid value ${quote(value)} for configuration ${definition.name}: it takes ${allowed(definition)}`;
 }
 
 /** A value in a message: bounded, because it comes from a client. */

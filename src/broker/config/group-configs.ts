@@ -12,7 +12,10 @@ const MINUTE_MS = 60_000;
 
 function bound(name: string, defaultValue: string): ConfigDefinition {
   const documentation = 'A bound of what a KIP-848 group may set for itself; groups set nothing for themselves here.';
-  return define({ name, type: 'int', defaultValue, documentation }, { min: 1, fixedBecause: UNTUNED });
+  return define(
+    { name, type: 'int', defaultValue, documentation },
+    { min: 1, fixedBecause: UNTUNED, withoutEffect: true },
+  );
 }
 
 export const GROUP_BROKER_CONFIGS: readonly ConfigDefinition[] = [
@@ -173,7 +176,7 @@ export const GROUP_BROKER_CONFIGS: readonly ConfigDefinition[] = [
       defaultValue: '0',
       documentation: 'Compression of the topic of committed offsets.',
     },
-    { fixedBecause: UNCOMPRESSED },
+    { fixedBecause: UNCOMPRESSED, withoutEffect: true },
   ),
   define(
     {
@@ -182,7 +185,7 @@ export const GROUP_BROKER_CONFIGS: readonly ConfigDefinition[] = [
       defaultValue: '5242880',
       documentation: 'Bytes read at a time when committed offsets are loaded.',
     },
-    { min: 1, fixedBecause: UNTUNED },
+    { min: 1, fixedBecause: UNTUNED, withoutEffect: true },
   ),
   define(
     {
@@ -191,7 +194,7 @@ export const GROUP_BROKER_CONFIGS: readonly ConfigDefinition[] = [
       defaultValue: '5000',
       documentation: 'How long a commit waits for replicas.',
     },
-    { min: 1, fixedBecause: ONE_NODE },
+    { min: 1, fixedBecause: ONE_NODE, withoutEffect: true },
   ),
 ];
 

@@ -37,6 +37,15 @@ function parseListener(key: string, text: string): ListenerSetting {
   return { name: (match[1] ?? '').toUpperCase(), host: match[2] ?? match[3] ?? '', port };
 }
 
+/** Those without the listeners whose names are for controllers, which are not opened. */
+export function withoutControllers(
+  listeners: readonly ListenerSetting[],
+  controllerNames: readonly string[],
+): readonly ListenerSetting[] {
+  const names = new Set(controllerNames.map((name) => name.toUpperCase()));
+  return listeners.filter(({ name }) => !names.has(name));
+}
+
 /** What clients are told, which must be an address that they can connect to. Throws ERR_CONFIG. */
 export function parseAdvertisedListeners(value: string): readonly ListenerSetting[] {
   const key = 'advertised.listeners';

@@ -1,13 +1,16 @@
-// Broker keys that Kafka has and this broker cannot honour yet, each with the reason that whoever sets one is told. Set
-// to its default a key is accepted, so that Kafka's own files can be read. It reads no value.
+// Broker keys that Kafka has and this broker cannot honour yet, each with the reason that whoever sets one is told. A key
+// that promises something is accepted with its default alone; one that tunes machinery which is not here is passed over
+// when a broker is started with it, so that Kafka's own files can be read. It reads no value.
 
 import { type ConfigDefinition, type ConfigType, define } from './definition.ts';
 
 const BY_SLOT = 'each slot compacts the logs that it owns';
 const NO_REMOTE = 'remote log storage is not available';
 const ONE_NODE = 'this broker does not replicate yet';
-const BY_FLAGS = 'it is set by the command line (see `millrace start --help`)';
+const BY_FLAGS = 'its threads are set by `millrace start --workers`';
 const UNTUNED = 'this broker has no such setting';
+const RELEASED = 'it serves released versions';
+const CONNECTIONS = 'connections are bounded together alone, by max.connections';
 
 interface Options {
   readonly min?: number;
@@ -18,7 +21,7 @@ interface Options {
 /** Reason, name, type, default, documentation, and what else the key demands. */
 type Row = readonly [string, string, ConfigType, string | null, string, Options?];
 
-const ROWS: readonly Row[] = [
+const REFUSED: readonly Row[] = [
   [
     ONE_NODE,
     'default.replication.factor',
@@ -35,6 +38,21 @@ const ROWS: readonly Row[] = [
     'Whether a replica that is not in sync may become the leader.',
     { dynamic: true },
   ],
+  [NO_REMOTE, 'remote.log.storage.system.enable', 'boolean', 'false', 'Whether segments may move to remote storage.'],
+  ['it has one', 'cordoned.log.dirs', 'string', '', 'Data directories that take no new partitions.'],
+  [
+    'transactions in two phases are not served',
+    'transaction.two.phase.commit.enable',
+    'boolean',
+    'false',
+    'Whether transactions may be prepared, and stay open without a timeout (KIP-939).',
+  ],
+  [RELEASED, 'unstable.api.versions.enable', 'boolean', 'false', 'Whether versions that Kafka tries out are served.'],
+  [RELEASED, 'unstable.feature.versions.enable', 'boolean', 'false', 'Whether features that Kafka tries out are.'],
+  [CONNECTIONS, 'max.connections.per.ip', 'int', '2147483647', 'Connections from one address.', { min: 0 }],
+];
+
+const WITHOUT_EFFECT: readonly Row[] = [
   [
     UNTUNED,
     'log.roll.jitter.ms',
@@ -84,8 +102,6 @@ const ROWS: readonly Row[] = [
     'Bytes of a partition that stay on the local disk.',
     { dynamic: true },
   ],
-  [NO_REMOTE, 'remote.log.storage.system.enable', 'boolean', 'false', 'Whether segments may move to remote storage.'],
-  [UNTUNED, 'max.connections.per.ip', 'int', '2147483647', 'Connections from one address.', { min: 0 }],
   [BY_FLAGS, 'num.network.threads', 'int', '3', 'Threads that read requests.', { min: 1 }],
   [BY_FLAGS, 'num.io.threads', 'int', '8', 'Threads that serve requests.', { min: 1 }],
   [UNTUNED, 'background.threads', 'int', '10', 'Threads for periodic work.', { min: 1 }],
@@ -93,11 +109,6 @@ const ROWS: readonly Row[] = [
   [BY_FLAGS, 'num.recovery.threads.per.data.dir', 'int', '2', 'Threads that recover a data directory.', { min: 1 }],
   [UNTUNED, 'socket.send.buffer.bytes', 'int', '102400', 'Send buffer of a socket.'],
   [UNTUNED, 'socket.receive.buffer.bytes', 'int', '102400', 'Receive buffer of a socket.'],
-  [BY_FLAGS, 'log.dirs', 'string', null, 'Data directories.'],
-  [BY_FLAGS, 'log.dir', 'string', null, 'Data directory.'],
-  [UNTUNED, 'process.roles', 'string', null, 'Broker, controller or both.'],
-  [UNTUNED, 'controller.quorum.voters', 'string', null, 'Kafka’s own controllers.'],
-  [UNTUNED, 'controller.listener.names', 'string', null, 'Listeners of Kafka’s own controllers.'],
   [ONE_NODE, 'broker.rack', 'string', null, 'The rack of this broker.'],
   [ONE_NODE, 'num.replica.fetchers', 'int', '1', 'Fetchers per leader.', { min: 1 }],
   [ONE_NODE, 'replica.lag.time.max.ms', 'long', '30000', 'The lag at which a replica is out of sync.'],
@@ -120,7 +131,12 @@ const ROWS: readonly Row[] = [
   ],
 ];
 
-export const UNSUPPORTED_BROKER_CONFIGS: readonly ConfigDefinition[] = ROWS.map(
-  ([fixedBecause, name, type, defaultValue, documentation, options = {}]) =>
-    define({ name, type, defaultValue, documentation }, { ...options, fixedBecause }),
-);
+function declare(row: Row, withoutEffect: boolean): ConfigDefinition {
+  const [fixedBecause, name, type, defaultValue, documentation, options = {}] = row;
+  return define({ name, type, defaultValue, documentation }, { ...options, fixedBecause, withoutEffect });
+}
+
+export const UNSUPPORTED_BROKER_CONFIGS: readonly ConfigDefinition[] = [
+  ...REFUSED.map((row) => declare(row, false)),
+  ...WITHOUT_EFFECT.map((row) => declare(row, true)),
+];

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Broker } from '../../broker/broker.ts';
-import { type BrokerConfig, parseBrokerConfig } from '../../broker/config/broker-config.ts';
+import { type BrokerConfig, parseStartConfig } from '../../broker/config/broker-config.ts';
 import type { ConnectionContext, RequestHandler } from '../../broker/request-handler.ts';
 import { LocalMetadataStore } from '../../cluster/local-metadata-store.ts';
 import { LogFault } from '../../core/fault.ts';
@@ -26,7 +26,7 @@ import { startPiscinaThread } from './piscina-thread.ts';
 import { loadWasmModule } from './wasm-modules.ts';
 
 export interface StartBrokerOptions {
-  /** Absolute path; created where it is missing. */
+  /** Absolute path; created where it is missing. It goes over the config `log.dirs`. */
   readonly dataDirectory: string;
   readonly http: { readonly host: string; readonly port: number };
   /**
@@ -59,7 +59,10 @@ export interface RunningBroker {
  * @throws LogFault ERR_CONFIG, ERR_LISTEN, ERR_DATA_DIRECTORY_LOCKED, ERR_DATA_DIRECTORY_UNREADABLE, ERR_STORAGE
  */
 export async function startBroker(options: StartBrokerOptions): Promise<RunningBroker> {
-  const config = parseBrokerConfig(options.config);
+  const { config, withoutEffect } = parseStartConfig(options.config);
+  for (const { keys, reason } of withoutEffect) {
+    options.logger.warn('configuration that has no effect here', { keys: keys.join(', '), reason });
+  }
   const node = new NodeBroker(options, config);
   try {
     await node.start();
