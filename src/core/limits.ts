@@ -61,7 +61,7 @@ export const CLEANER_WINDOW_BYTES = 128 * 1024;
 /** Segments that compaction makes one of at most: bounds the renames of one step. Consumed by storage/ cleaner. */
 export const CLEANER_GROUP_SEGMENTS_MAX = 32;
 
-/** Size of a file of Kafka's metadata log that is taken over, in bytes; it is read at once. Used by platform/node/initial-metadata. */
+/** Size of a file of Kafka's metadata log that is taken over, in bytes; it is read at once. Used by embedded/initial-metadata. */
 export const KAFKA_METADATA_FILE_BYTES_MAX = 256 * 1024 * 1024;
 /** Largest log.cleaner.dedupe.buffer.size: the memory of one slot's compaction. Consumed by broker/ configs. */
 export const DEDUPE_BUFFER_BYTES_MAX = 2_147_483_648;

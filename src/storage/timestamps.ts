@@ -4,13 +4,15 @@
 
 import { ATTRIBUTE_LOG_APPEND_TIME } from '../../assembly/shared/batch-layout.ts';
 import { codecName } from '../core/compression.ts';
-import { LogFault } from '../core/fault.ts';
+import { type FaultCode, LogFault } from '../core/fault.ts';
 import { DECOMPRESSED_BATCH_BYTES_MAX } from '../core/limits.ts';
 import { type DecodedBatch, RecordBatchDecoder } from '../wasm/record-batch-decoder.ts';
 import type { BatchHeader } from './batch-header.ts';
 import type { Segment } from './segment.ts';
 import { type BatchPlace, HeaderWalk, locateBatch, type ReadTools, readBatches } from './segment-read.ts';
 import type { TimeEntry } from './time-index.ts';
+
+const UNREADABLE: ReadonlySet<FaultCode> = new Set(['ERR_CORRUPT_LOG', 'ERR_UNSUPPORTED'] as const);
 
 export interface TimestampedOffset {
   readonly offset: number;
@@ -141,8 +143,9 @@ function recordTimes(batch: DecodedBatch, { codecs }: ReadTools): RecordTime[] |
     const plain = name && codecs?.[name].decompress(batch.recordsBytes, DECOMPRESSED_BATCH_BYTES_MAX);
     return batch.records(plain).map(({ offset, timestamp }) => ({ offset, span: 0, timestamp }));
   } catch (error) {
-    // Uncompressed records were checked when they came in; compressed ones may be from a time without codecs.
-    if (name !== undefined && error instanceof LogFault && error.code === 'ERR_CORRUPT_LOG') return undefined;
+    // Uncompressed records were checked when they came in; compressed ones may be from a time without codecs, or from
+    // a host that has another codec than this one.
+    if (name !== undefined && error instanceof LogFault && UNREADABLE.has(error.code)) return undefined;
     throw error;
   }
 }

@@ -22,6 +22,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/client': ['src/core', 'src/protocol', 'src/wasm', 'src/broker/request-handler.ts'],
   'src/net': ['src/core', 'src/broker/request-handler.ts', 'src/client'],
+  // A whole broker without its runtime: it puts the rooms below together, as platform does with a runtime.
+  'src/embedded': [
+    'src/core',
+    'src/compression',
+    'src/wasm',
+    'src/storage',
+    'src/partition',
+    'src/cluster',
+    'src/broker',
+    'src/client',
+    'src/net',
+  ],
   'src/platform': [
     'src/protocol',
     'src/core',
@@ -33,6 +45,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/broker',
     'src/client',
     'src/net',
+    'src/embedded',
   ],
   'src/cli': ['src/core', 'src/client', 'src/platform', 'src/storage', 'src/wasm', 'src/broker/config'],
   workers: ['src/core', 'src/wasm', 'src/storage', 'src/partition', 'src/platform'],
@@ -41,7 +54,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** The only rooms that know the runtime they run in. */
 const RUNTIME_ROOMS = new Set(['src/platform', 'src/cli', 'workers']);
 /** Packages that run everywhere JavaScript does. */
-const PORTABLE_PACKAGES = new Set(['@assemblyscript/loader']);
+const PORTABLE_PACKAGES = new Set(['@assemblyscript/loader', 'fflate']);
 
 const files = [...sourceFiles('src'), ...sourceFiles('workers')];
 

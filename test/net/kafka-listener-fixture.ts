@@ -2,7 +2,8 @@
 
 import { afterEach } from 'vitest';
 import type { RequestHandler } from '../../src/broker/request-handler.ts';
-import { ConnectionSet, type ConnectionSetOptions } from '../../src/platform/node/connection-set.ts';
+import { ConnectionSet, type ConnectionSetOptions } from '../../src/net/connection-set.ts';
+import { systemClock } from '../../src/platform/node/clock.ts';
 import { type KafkaListener, type KafkaListenerOptions, listenKafka } from '../../src/platform/node/kafka-listener.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 import { echoHandler, RawClient } from './listener-fixture.ts';
@@ -27,6 +28,7 @@ export interface KafkaFixtureOptions extends Partial<KafkaListenerOptions> {
 export async function startKafka({ bounds, isEarly, ...options }: KafkaFixtureOptions = {}): Promise<StartedKafka> {
   const connections = new ConnectionSet({
     logger: silentLogger,
+    clock: systemClock,
     connectionsMax: 20_000,
     idleMsMax: -1,
     queuedRequestBytesMax: -1,

@@ -3,27 +3,20 @@
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { Broker } from '../../broker/broker.ts';
-import { type BrokerConfig, parseStartConfig } from '../../broker/config/broker-config.ts';
-import type { ConnectionContext, RequestHandler } from '../../broker/request-handler.ts';
-import { LocalMetadataStore } from '../../cluster/local-metadata-store.ts';
-import { LogFault } from '../../core/fault.ts';
+import { parseBrokerConfig } from '../../broker/config/broker-config.ts';
 import type { Logger } from '../../core/logger.ts';
-import { JsonGateway } from '../../net/json-gateway.ts';
+import { EmbeddedBroker } from '../../embedded/embedded-broker.ts';
 import { SlotExecutor } from '../../partition/slot-executor.ts';
-import { Kernels } from '../../wasm/kernels.ts';
-import { createRecordBatchCodec } from '../../wasm/record-batch-codec.ts';
 import { systemClock, systemRandom } from './clock.ts';
 import { createClientCodecs, createNodeCodecs } from './codecs.ts';
-import { ConnectionSet } from './connection-set.ts';
-import { type OpenDataDirectory, openDataDirectory } from './data-directory.ts';
+import { type NodeDirectory, openNodeDirectory } from './data-directory.ts';
 import { type HttpListener, listenHttp } from './http-listener.ts';
-import { initialMetadata } from './initial-metadata.ts';
 import { KafkaListeners, named } from './kafka-listeners.ts';
 import type { BrokerMetrics } from './metrics.ts';
 import { RequestTally } from './metrics-tally.ts';
 import { startPiscinaThread } from './piscina-thread.ts';
 import { loadWasmModule } from './wasm-modules.ts';
+import { YoungCollector } from './young-collector.ts';
 
 export interface StartBrokerOptions {
   /** Absolute path; created where it is missing. It goes over the config `log.dirs`. */
@@ -59,11 +52,9 @@ export interface RunningBroker {
  * @throws LogFault ERR_CONFIG, ERR_LISTEN, ERR_DATA_DIRECTORY_LOCKED, ERR_DATA_DIRECTORY_UNREADABLE, ERR_STORAGE
  */
 export async function startBroker(options: StartBrokerOptions): Promise<RunningBroker> {
-  const { config, withoutEffect } = parseStartConfig(options.config);
-  for (const { keys, reason } of withoutEffect) {
-    options.logger.warn('configuration that has no effect here', { keys: keys.join(', '), reason });
-  }
-  const node = new NodeBroker(options, config);
+  // Before anything is made.
+  parseBrokerConfig(options.config);
+  const node = new NodeBroker(options);
   try {
     await node.start();
   } catch (error) {
@@ -81,22 +72,45 @@ function packageVersion(): string {
 
 class NodeBroker implements RunningBroker {
   readonly #options: StartBrokerOptions;
-  readonly #config: BrokerConfig;
   readonly #tally = new RequestTally();
-  #metrics: Promise<BrokerMetrics> | undefined;
   readonly #version = packageVersion();
-  #directory: OpenDataDirectory | undefined;
-  #executor: SlotExecutor | undefined;
-  #broker: Broker | undefined;
-  #gateway: JsonGateway | undefined;
-  #connections: ConnectionSet | undefined;
+  readonly #directory: NodeDirectory;
+  readonly #broker: EmbeddedBroker;
+  #metrics: Promise<BrokerMetrics> | undefined;
   #listener: HttpListener | undefined;
   #kafka: KafkaListeners | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: StartBrokerOptions, config: BrokerConfig) {
+  constructor(options: StartBrokerOptions) {
     this.#options = options;
-    this.#config = config;
+    this.#directory = openNodeDirectory(options.dataDirectory);
+    try {
+      this.#broker = this.#prepare();
+    } catch (error) {
+      this.#directory.store.close();
+      throw error;
+    }
+  }
+
+  #prepare(): EmbeddedBroker {
+    const { dataDirectory, logger, config } = this.#options;
+    const collector = new YoungCollector();
+    return EmbeddedBroker.prepare({
+      ...this.#directory,
+      path: dataDirectory,
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+      wasm: loadWasmModule('plain'),
+      codecs: createNodeCodecs().codecs,
+      clientCodecs: createClientCodecs(),
+      config,
+      // Threads start up while this one goes on.
+      startExecutor: () => this.#startExecutor(),
+      observer: this.#tally,
+      advertised: ({ listener }) => this.#kafka?.advertised(listener),
+      onBytesTaken: (bytes, used) => collector.took(bytes, used),
+    });
   }
 
   get httpAddress(): string {
@@ -107,41 +121,11 @@ class NodeBroker implements RunningBroker {
     return this.#kafka?.addresses.join(',') ?? '';
   }
 
+  /** The listeners are there before the broker is: HTTP answers that it is not ready, and Kafka's clients wait. */
   async start(): Promise<void> {
-    const { dataDirectory, logger } = this.#options;
-    const { nodeId } = this.#config.settings;
-    this.#directory = openDataDirectory({ path: dataDirectory, nodeId });
-    // Threads start up while this one goes on.
-    const executor = this.#startExecutor();
-    this.#executor = executor;
-    const handler = this.#handler();
-    const connections = this.#openConnections();
-    this.#listener = await this.#listen(handler, connections);
-    this.#kafka = await this.#listenKafka(handler, connections);
-    const { store, clusterId, checkpoints } = this.#directory;
-    const recordBatches = createRecordBatchCodec(Kernels.create(loadWasmModule('plain')), createNodeCodecs().codecs);
-    const metadata = LocalMetadataStore.open({
-      store,
-      clusterId,
-      nodeId,
-      logger,
-      initial: () =>
-        initialMetadata({ store, partitions: new Set(checkpoints.partitions.keys()), recordBatches, logger }),
-    });
-    const broker = await Broker.start({
-      executor,
-      metadata,
-      directory: checkpoints,
-      config: this.#config,
-      clock: systemClock,
-      random: systemRandom,
-      logger,
-      recordBatches,
-      observer: this.#tally,
-      advertised: (connection) =>
-        this.#kafka?.advertised(connection.listener) ?? { host: connection.localHost, port: connection.localPort },
-    });
-    this.#broker = broker;
+    this.#listener = await this.#listen();
+    this.#kafka = await this.#listenKafka();
+    await this.#broker.start();
     this.#kafka.serve();
   }
 
@@ -151,12 +135,9 @@ class NodeBroker implements RunningBroker {
   }
 
   async #close(): Promise<void> {
-    const broker = this.#broker;
     await Promise.all([this.#listener?.close(), this.#kafka?.close()]);
-    this.#gateway?.close();
-    await broker?.close();
-    await this.#executor?.close();
-    this.#directory?.close();
+    await this.#broker.close();
+    this.#directory.store.close();
     (await this.#metrics)?.close();
   }
 
@@ -170,22 +151,9 @@ class NodeBroker implements RunningBroker {
     });
   }
 
-  /** Shared by the listeners, so that their bounds are the broker's. */
-  #openConnections(): ConnectionSet {
-    const { settings } = this.#config;
-    const connections = new ConnectionSet({
-      logger: this.#options.logger,
-      connectionsMax: settings.maxConnections,
-      idleMsMax: settings.connectionsMaxIdleMs,
-      queuedRequestBytesMax: settings.queuedRequestMaxBytes,
-    });
-    this.#connections = connections;
-    return connections;
-  }
-
-  #listenKafka(handler: RequestHandler, connections: ConnectionSet): Promise<KafkaListeners> {
+  #listenKafka(): Promise<KafkaListeners> {
     const { kafka, logger } = this.#options;
-    const { settings } = this.#config;
+    const { settings, handler, connections } = this.#broker;
     return KafkaListeners.open({
       listeners: kafka?.map(named) ?? settings.listeners ?? [],
       advertised: settings.advertisedListeners,
@@ -197,25 +165,17 @@ class NodeBroker implements RunningBroker {
     });
   }
 
-  #listen(handler: RequestHandler, connections: ConnectionSet): Promise<HttpListener> {
+  #listen(): Promise<HttpListener> {
     const { http, logger, allowOrigins } = this.#options;
-    const { settings } = this.#config;
-    const gateway = new JsonGateway({
-      handler,
-      wasm: loadWasmModule('plain'),
-      clock: systemClock,
-      random: systemRandom,
-      codecs: createClientCodecs(),
-    });
-    this.#gateway = gateway;
+    const { settings, handler, connections } = this.#broker;
     return listenHttp({
       ...http,
       handler,
-      openJson: (parts) => gateway.open(parts),
+      openJson: (parts) => this.#broker.openJson(parts),
       service: {
         version: this.#version,
         notReady: () =>
-          this.#broker === undefined || this.#closing !== undefined ? 'the log is being opened or closed' : undefined,
+          this.#broker.isServing && this.#closing === undefined ? undefined : 'the log is being opened or closed',
         metrics: () => this.#scrape(),
       },
       logger,
@@ -224,18 +184,6 @@ class NodeBroker implements RunningBroker {
       connectionsMax: settings.maxConnections,
       requestBytesMax: settings.socketRequestMaxBytes,
     });
-  }
-
-  /** The listener is there before the broker is; it lets no connection in until then. */
-  #handler(): RequestHandler {
-    const broker = (): Broker => {
-      if (this.#broker === undefined) throw new LogFault('ERR_CLOSED', 'the broker is not ready');
-      return this.#broker;
-    };
-    return {
-      handle: (frame: Uint8Array, context: ConnectionContext) => broker().handle(frame, context),
-      whenWritable: () => broker().whenWritable(),
-    };
   }
 
   /** prom-client is loaded when somebody scrapes: it is a good part of what a start would take. */
@@ -247,14 +195,11 @@ class NodeBroker implements RunningBroker {
   async #openMetrics(): Promise<BrokerMetrics> {
     const { BrokerMetrics } = await import('./metrics.ts');
     return new BrokerMetrics(this.#version, this.#tally, {
-      partitions: () => this.#broker?.partitions() ?? [],
-      queueLengths: () => this.#executor?.queueLengths() ?? [],
+      partitions: () => this.#broker.broker?.partitions() ?? [],
+      queueLengths: () => this.#broker.queueLengths(),
       connections: () => {
-        return {
-          open: this.#connections?.size ?? 0,
-          accepted: this.#connections?.acceptedCount ?? 0,
-          requestBytesHeld: this.#connections?.memory.used ?? 0,
-        };
+        const { size, acceptedCount, memory } = this.#broker.connections;
+        return { open: size, accepted: acceptedCount, requestBytesHeld: memory.used };
       },
     });
   }

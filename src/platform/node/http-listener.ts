@@ -8,11 +8,12 @@ import type { Duplex } from 'node:stream';
 import type { RequestHandler } from '../../broker/request-handler.ts';
 import { CONNECTION_IDLE_MS_MAX, CONNECTIONS_MAX, REQUEST_BYTES_MAX } from '../../core/limits.ts';
 import type { Logger } from '../../core/logger.ts';
+import { ConnectionSet } from '../../net/connection-set.ts';
 import type { FrameSink } from '../../net/frame-transport.ts';
 import { type HttpResponse, type HttpService, routeHttp, textResponse } from '../../net/http.ts';
 import { isLoopbackHost, OriginPolicy } from '../../net/origin.ts';
 import { formatAuthority, listenFault } from './addresses.ts';
-import { ConnectionSet } from './connection-set.ts';
+import { systemClock } from './clock.ts';
 import { type SessionParts, WebSocketListener } from './websocket-listener.ts';
 
 export interface HttpListenerOptions {
@@ -124,6 +125,7 @@ class NodeHttpListener implements HttpListener {
       options.connections ??
       new ConnectionSet({
         logger: options.logger,
+        clock: systemClock,
         connectionsMax: options.connectionsMax,
         idleMsMax: options.idleMsMax ?? CONNECTION_IDLE_MS_MAX,
         queuedRequestBytesMax: options.queuedRequestBytesMax ?? -1,

@@ -3,11 +3,11 @@
 
 import type { Socket } from 'node:net';
 import { FRAGMENT_BYTES_MAX } from '../../core/limits.ts';
+import type { WatchedTransport } from '../../net/connection-set.ts';
 import { FrameProgress } from '../../net/frame-progress.ts';
 import type { FrameSink } from '../../net/frame-transport.ts';
 import { FrameSplitter, LENGTH_BYTES, writeLength } from '../../net/kafka-tcp.ts';
 import type { RequestMemory } from '../../net/request-memory.ts';
-import type { WatchedTransport } from './connection-set.ts';
 import { FrameWriter, fragmentsOf, type Staging } from './frame-writer.ts';
 
 /** How long a peer may take to follow once everything has been written and the stream was ended. */

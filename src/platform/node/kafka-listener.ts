@@ -6,9 +6,9 @@ import type { ConnectionContext, RequestHandler } from '../../broker/request-han
 import { LogFault } from '../../core/fault.ts';
 import type { Logger } from '../../core/logger.ts';
 import { Connection } from '../../net/connection.ts';
+import type { ConnectionSet } from '../../net/connection-set.ts';
 import { CLOSE_CODES } from '../../net/frame-transport.ts';
 import { formatAuthority, listenFault } from './addresses.ts';
-import type { ConnectionSet } from './connection-set.ts';
 import { Staging } from './frame-writer.ts';
 import { KafkaTransport } from './kafka-listener-transport.ts';
 

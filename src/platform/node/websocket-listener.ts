@@ -9,13 +9,13 @@ import type { ConnectionContext, RequestHandler } from '../../broker/request-han
 import { JSON_MESSAGE_BYTES_MAX } from '../../core/limits.ts';
 import type { Logger } from '../../core/logger.ts';
 import { Connection, type ConnectionLimits } from '../../net/connection.ts';
+import type { ConnectionSet } from '../../net/connection-set.ts';
 import { CLOSE_CODES, type FrameSink, type FrameTransport } from '../../net/frame-transport.ts';
 import { type HttpResponse, textResponse, upgradeRequired } from '../../net/http.ts';
 import { parseHost } from '../../net/origin.ts';
 import type { RequestMemory } from '../../net/request-memory.ts';
 import { type Subprotocol, selectSubprotocol } from '../../net/subprotocol.ts';
 import { OPCODES } from '../../net/websocket-frame.ts';
-import type { ConnectionSet } from './connection-set.ts';
 import { Staging } from './frame-writer.ts';
 import { WebSocketTransport } from './websocket-listener-transport.ts';
 

@@ -1,15 +1,15 @@
 // What a data directory that another broker wrote says of its topics, for a start that finds no metadata of this
 // project: Kafka's own metadata log where it lies in the directory, and the leader epochs of every log. Reads alone.
 
-import { type KafkaMetadata, readKafkaMetadata } from '../../broker/kafka-metadata.ts';
-import { partitionDirectory } from '../../broker/topic-names.ts';
-import type { InitialMetadata } from '../../cluster/initial-metadata.ts';
-import { LogFault } from '../../core/fault.ts';
-import { KAFKA_METADATA_FILE_BYTES_MAX } from '../../core/limits.ts';
-import type { Logger } from '../../core/logger.ts';
-import type { Store } from '../../core/platform.ts';
-import type { RecordBatchCodec, StoredBatch } from '../../core/record-batch-codec.ts';
-import { EpochCheckpoint } from '../../storage/epoch-checkpoint.ts';
+import { type KafkaMetadata, readKafkaMetadata } from '../broker/kafka-metadata.ts';
+import { partitionDirectory } from '../broker/topic-names.ts';
+import type { InitialMetadata } from '../cluster/initial-metadata.ts';
+import { LogFault } from '../core/fault.ts';
+import { KAFKA_METADATA_FILE_BYTES_MAX } from '../core/limits.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Store } from '../core/platform.ts';
+import type { RecordBatchCodec, StoredBatch } from '../core/record-batch-codec.ts';
+import { EpochCheckpoint } from '../storage/epoch-checkpoint.ts';
 
 const METADATA_DIRECTORY = '__cluster_metadata-0';
 /** `<end offset>-<epoch>.checkpoint`: what the log said up to there (KIP-630). */

@@ -1,5 +1,5 @@
 // The open connections of a broker, whichever listener they came by: their number and the request bytes they hold are
-// bounded together, they are looked at once a second, and they end together. It knows no framing.
+// bounded together, they are looked at once a second, and they end together. It knows no framing, and no runtime.
 
 import {
   OUTBOUND_BYTES_HIGH,
@@ -8,15 +8,19 @@ import {
   REQUEST_BYTES_IN_FLIGHT_MAX,
   REQUEST_BYTES_WAITING_MAX,
   REQUESTS_IN_FLIGHT_MAX,
-} from '../../core/limits.ts';
-import type { Logger } from '../../core/logger.ts';
-import type { ConnectionLimits } from '../../net/connection.ts';
-import { CLOSE_CODES, type FrameSink, type FrameTransport } from '../../net/frame-transport.ts';
-import { RequestMemory } from '../../net/request-memory.ts';
-import { YoungCollector } from './young-collector.ts';
+} from '../core/limits.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Clock, TimerHandle } from '../core/platform.ts';
+import type { ConnectionLimits } from './connection.ts';
+import { CLOSE_CODES, type FrameSink, type FrameTransport } from './frame-transport.ts';
+import { RequestMemory } from './request-memory.ts';
 
 export interface ConnectionSetOptions {
   readonly logger: Logger;
+  /** The time in which peers live: idleness, answers that are not read, the end of a close. */
+  readonly clock: Clock;
+  /** Hears of request bytes taken in, and of all that are held, for whoever paces garbage collection by them. */
+  readonly onBytesTaken?: ((bytes: number, used: number) => void) | undefined;
   /** max.connections */
   readonly connectionsMax: number;
   /** connections.max.idle.ms; below 0 is without bound. */
@@ -29,8 +33,8 @@ export interface ConnectionSetOptions {
 
 /** A transport that looks at its peer once a second. */
 export interface WatchedTransport extends FrameTransport {
-  /** Returns why the connection must end, if it must. */
-  tick(nowMs: number): string | undefined;
+  /** Returns why the connection must end, if it must. Absent where the runtime looks after its peers itself. */
+  tick?(nowMs: number): string | undefined;
 }
 
 interface OpenConnection {
@@ -54,17 +58,19 @@ export class ConnectionSet {
   readonly limits: ConnectionLimits;
   readonly #logger: Logger;
   readonly #open = new Map<number, OpenConnection>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #clock: Clock;
+  /** Runs while there are connections: a set without any leaves its runtime in peace. */
+  #timer: TimerHandle | undefined;
   #lastId = 0;
   #closing: Promise<void> | undefined;
   #whenEmpty: (() => void) | undefined;
 
   constructor(options: ConnectionSetOptions) {
     this.#logger = options.logger;
+    this.#clock = options.clock;
     this.connectionsMax = options.connectionsMax;
-    const collector = new YoungCollector();
     const limit = boundOr(options.queuedRequestBytesMax, QUEUED_REQUEST_BYTES_MAX);
-    this.memory = new RequestMemory(limit, (bytes, used) => collector.took(bytes, used));
+    this.memory = new RequestMemory(limit, options.onBytesTaken);
     this.limits = {
       requestsInFlightMax: REQUESTS_IN_FLIGHT_MAX,
       requestBytesInFlightMax: REQUEST_BYTES_IN_FLIGHT_MAX,
@@ -73,7 +79,6 @@ export class ConnectionSet {
       outboundStuckMsMax: options.outboundStuckMsMax ?? OUTBOUND_STUCK_MS_MAX,
       idleMsMax: boundOr(options.idleMsMax, Number.POSITIVE_INFINITY),
     };
-    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
   /** Connections open now. */
@@ -103,11 +108,15 @@ export class ConnectionSet {
 
   add(id: number, connection: OpenConnection): void {
     this.#open.set(id, connection);
+    this.#timer ??= this.#clock.schedule(TICK_MS, () => this.#tick());
   }
 
   remove(id: number): void {
     this.#open.delete(id);
-    if (this.#open.size === 0) this.#whenEmpty?.();
+    if (this.#open.size > 0) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#whenEmpty?.();
   }
 
   /** Answers what is in flight and closes all, by force after `deadlineMs`; resolves when all have ended. */
@@ -121,18 +130,19 @@ export class ConnectionSet {
       this.#whenEmpty = resolve;
     });
     for (const { sink } of this.#open.values()) sink.drain(CLOSE_CODES.goingAway, 'the broker is shutting down');
-    const force = setTimeout(() => {
+    if (this.#open.size === 0) return;
+    const force = this.#clock.schedule(deadlineMs, () => {
       for (const { transport } of this.#open.values()) transport.terminate();
-    }, deadlineMs);
-    if (this.#open.size > 0) await emptied;
-    clearTimeout(force);
-    clearInterval(this.#timer);
+    });
+    await emptied;
+    force.cancel();
   }
 
   #tick(): void {
-    const nowMs = performance.now();
+    this.#timer = this.#clock.schedule(TICK_MS, () => this.#tick());
+    const nowMs = this.#clock.monotonic();
     for (const [id, { clientHost, transport, sink }] of this.#open) {
-      const reason = transport.tick(nowMs);
+      const reason = transport.tick?.(nowMs);
       if (reason === undefined) {
         sink.onTick(nowMs);
       } else {

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { initialMetadata } from '../../src/platform/node/initial-metadata.ts';
+import { initialMetadata } from '../../src/embedded/initial-metadata.ts';
 import { loadWasmModule } from '../../src/platform/node/wasm-modules.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { Kernels } from '../../src/wasm/kernels.ts';
