@@ -188,6 +188,9 @@ export class Broker implements RequestHandler {
 
   async #start(): Promise<void> {
     const { executor, metadata, directory, logger, clock } = this.#options;
+    // What was changed while the broker ran and what this start was given may not go together.
+    const { objection } = this.#config;
+    if (objection !== undefined) throw new LogFault('ERR_CONFIG', objection);
     executor.onStateChange((handle, state) => this.#stateChanged(handle, state));
     await converge({ metadata, directory, logger, clock });
     metadata.observe((event) => {

@@ -1,14 +1,16 @@
 // Changes the configurations of resources on a client's behalf, for the APIs that do so key by key and as a whole. The
 // changes of one resource are made together or not at all; what they make of its values is config-changes.ts's business.
 
-import type { CommitResult } from '../cluster/metadata-store.ts';
+import type { CommitResult, MetadataStore } from '../cluster/metadata-store.ts';
+import { CONFIGURED_GROUPS_MAX } from '../core/limits.ts';
 import { ERROR_CODES } from '../protocol/errors.ts';
-import type { ConfigEntries } from './config/broker-config.ts';
+import type { BrokerConfig, ConfigEntries } from './config/broker-config.ts';
 import { BROKER_CONFIGS } from './config/broker-configs.ts';
 import type { ConfigTable } from './config/definition.ts';
+import { GROUP_CONFIGS, groupObjection } from './config/group-resource-configs.ts';
 import { TOPIC_CONFIGS } from './config/topic-configs.ts';
 import { applyChanges, type ConfigChange } from './config-changes.ts';
-import { findResource } from './config-resources.ts';
+import { type ConfigResource, findResource } from './config-resources.ts';
 import { repeatedKeys } from './duplicates.ts';
 import type { RoutedTopic } from './router.ts';
 import type { BrokerServices } from './services.ts';
@@ -70,10 +72,12 @@ async function alter(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const found = findResource(services, resourceType, resourceName);
     if (found.kind === 'refused') return found.refusal;
-    const target = found.kind === 'topic' ? topicTarget(services, found.topic) : brokerTarget(services, found.nodeId);
+    const target = targetOf(services, found);
     const before = startsFrom === 'present' ? target.before : {};
     const applied = applyChanges({ ...target, before, changes });
     if (isRefusal(applied)) return applied;
+    const refusal = target.refusal(applied.entries);
+    if (refusal !== undefined) return refusal;
     if (validateOnly) return DONE;
     const result = await target.commit(applied.entries);
     if (result.outcome === 'failed') {
@@ -92,9 +96,22 @@ interface Target {
   readonly table: ConfigTable;
   readonly before: ConfigEntries;
   readonly fallback: (name: string) => string;
+  /** What speaks against the values together. */
+  readonly refusal: (configs: ConfigEntries) => Refusal | undefined;
   readonly commit: (configs: ConfigEntries) => Promise<CommitResult>;
   /** Resolves when the open logs have the values. */
   readonly settled: () => Promise<void>;
+}
+
+function targetOf(services: BrokerServices, found: Exclude<ConfigResource, { readonly kind: 'refused' }>): Target {
+  switch (found.kind) {
+    case 'topic':
+      return topicTarget(services, found.topic);
+    case 'group':
+      return groupTarget(services, found.groupId);
+    case 'broker':
+      return brokerTarget(services, found.nodeId);
+  }
 }
 
 function topicTarget(services: BrokerServices, topic: RoutedTopic): Target {
@@ -103,18 +120,50 @@ function topicTarget(services: BrokerServices, topic: RoutedTopic): Target {
     table: TOPIC_CONFIGS,
     before,
     fallback: (name) => services.config.resolveTopic(name, {}).value ?? '',
+    refusal: () => undefined,
     commit: (configs) => services.metadata.commit([{ kind: 'configure-topic', id, revision, configs }]),
     settled: () => services.topics.settled(topic.name),
   };
 }
 
+function groupTarget(services: BrokerServices, groupId: string): Target {
+  const { config, metadata } = services;
+  const { revision, configs: before } = metadata.groupConfigs(groupId);
+  return {
+    table: GROUP_CONFIGS,
+    before,
+    fallback: (name) => config.resolveGroup(name, {}).value ?? '',
+    refusal: (configs) => tooManyGroups(metadata, groupId, configs) ?? invalid(groupObjection(configs, config)),
+    commit: (configs) => metadata.commit([{ kind: 'configure-group', groupId, revision, configs }]),
+    // Groups read their values when they need them.
+    settled: () => Promise.resolve(),
+  };
+}
+
+function tooManyGroups(metadata: MetadataStore, groupId: string, configs: ConfigEntries): Refusal | undefined {
+  const ids = new Set(metadata.configuredGroups());
+  if (Object.keys(configs).length === 0 || ids.has(groupId) || ids.size < CONFIGURED_GROUPS_MAX) return undefined;
+  const message = `No more than ${CONFIGURED_GROUPS_MAX} groups may have a configuration of their own.`;
+  return { errorCode: ERROR_CODES.POLICY_VIOLATION, message };
+}
+
+function invalid(message: string | undefined): Refusal | undefined {
+  return message === undefined ? undefined : { errorCode: ERROR_CODES.INVALID_CONFIG, message };
+}
+
 function brokerTarget(services: BrokerServices, nodeId: number | undefined): Target {
-  const { revision, configs: before } = services.metadata.brokerConfigs(nodeId);
+  const { config, metadata } = services;
+  const { revision, configs: before } = metadata.brokerConfigs(nodeId);
+  const changed = (configs: ConfigEntries): BrokerConfig =>
+    nodeId === undefined
+      ? config.withDynamic(metadata.brokerConfigs(metadata.nodeId).configs, configs)
+      : config.withDynamic(configs, metadata.brokerConfigs(undefined).configs);
   return {
     table: BROKER_CONFIGS,
     before,
-    fallback: (name) => services.config.resolve(name).value ?? '',
-    commit: (configs) => services.metadata.commit([{ kind: 'configure-broker', nodeId, revision, configs }]),
+    fallback: (name) => config.resolve(name).value ?? '',
+    refusal: (configs) => invalid(changed(configs).objection),
+    commit: (configs) => metadata.commit([{ kind: 'configure-broker', nodeId, revision, configs }]),
     settled: () => services.topics.idle(),
   };
 }

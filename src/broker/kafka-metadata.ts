@@ -1,4 +1,4 @@
-// What a Kafka broker's metadata log (`__cluster_metadata`, KIP-500) says of topics, configurations and ids: enough to
+// What a Kafka broker's metadata log (`__cluster_metadata`, KIP-500) says of topics, configurations of topics and groups, and ids: enough to
 // go on with its data directory. It reads batches in their order and knows no files. Nothing is ever written here.
 //
 // The value of a record is: frame version (varint, 1), kind (varint, `metadata/src/main/resources/common/metadata` in
@@ -11,7 +11,8 @@ import { Reader } from '../protocol/reader.ts';
 import { array, type Decoded, type Fields, int8, int32, int64, string, uuid } from '../protocol/schema.ts';
 import { structCodec } from '../protocol/struct-codec.ts';
 import type { Uuid } from '../protocol/uuid.ts';
-import { normalize, objection } from './config/definition.ts';
+import { type ConfigTable, normalize, objection } from './config/definition.ts';
+import { GROUP_CONFIGS } from './config/group-resource-configs.ts';
 import { TOPIC_CONFIGS } from './config/topic-configs.ts';
 import { COORDINATOR_TOPIC_CONFIGS } from './coordinator-log.ts';
 import { isInternalTopic } from './topic-names.ts';
@@ -28,8 +29,9 @@ const KINDS = {
   endTransaction: 24,
   abortTransaction: 25,
 } as const;
-/** ConfigResource.Type of topics. */
+/** ConfigResource.Type of topics and groups. */
 const TOPIC_RESOURCE = 2;
+const GROUP_RESOURCE = 32;
 const NO_LEADER_CHANGE = -2;
 
 const TOPIC = { name: string(), topicId: uuid() };
@@ -81,6 +83,7 @@ class KafkaImage {
   readonly #topics = new Map<Uuid, KafkaTopic>();
   readonly #removed = new Map<Uuid, KafkaTopic>();
   readonly #configs = new Map<string, Map<string, string>>();
+  readonly #groupConfigs = new Map<string, Map<string, string>>();
   #nextProducerId = 0;
   /** Records of a transaction whose end has not been read (KIP-868). */
   #pending: Uint8Array[] | undefined;
@@ -106,7 +109,9 @@ class KafkaImage {
   finish(): KafkaMetadata {
     const objections: string[] = [];
     const topics = Array.from(this.#topics.values(), ({ name, id, epochs }): InitialTopic => {
-      const accepted = this.#accepted(name, objections);
+      const accepted = acceptedOf(TOPIC_CONFIGS, this.#configs.get(name), (objected) =>
+        objections.push(`topic ${name}: ${objected}`),
+      );
       const configs = isInternalTopic(name) ? { ...accepted, ...COORDINATOR_TOPIC_CONFIGS } : accepted;
       return { name, id, partitionCount: epochs.size, configs };
     });
@@ -117,7 +122,8 @@ class KafkaImage {
     }));
     const epochs = Array.from(this.#topics.values(), (topic) => Math.max(0, ...topic.epochs.values()));
     const leaderEpochMax = epochs.reduce((most, each) => Math.max(most, each), 0);
-    return { topics, deleted, leaderEpochMax, nextProducerId: this.#nextProducerId, objections };
+    const groupConfigs = this.#acceptedGroups(objections);
+    return { topics, deleted, leaderEpochMax, groupConfigs, nextProducerId: this.#nextProducerId, objections };
   }
 
   #apply(value: Uint8Array): void {
@@ -156,9 +162,10 @@ class KafkaImage {
   }
 
   #configure({ resourceType, resourceName, name, value }: Decoded<typeof CONFIG>): void {
-    if (resourceType !== TOPIC_RESOURCE) return;
-    const configs = this.#configs.get(resourceName) ?? new Map<string, string>();
-    this.#configs.set(resourceName, configs);
+    if (resourceType !== TOPIC_RESOURCE && resourceType !== GROUP_RESOURCE) return;
+    const resources = resourceType === GROUP_RESOURCE ? this.#groupConfigs : this.#configs;
+    const configs = resources.get(resourceName) ?? new Map<string, string>();
+    resources.set(resourceName, configs);
     if (value === null) configs.delete(name);
     else configs.set(name, value);
   }
@@ -171,17 +178,33 @@ class KafkaImage {
     this.#removed.set(id, topic);
   }
 
-  #accepted(topic: string, objections: string[]): Readonly<Record<string, string>> {
-    const accepted: Record<string, string> = {};
-    for (const [name, given] of this.#configs.get(topic) ?? []) {
-      const definition = TOPIC_CONFIGS.find(name);
-      const value = definition === undefined ? given : normalize(definition, given);
-      const objected = definition === undefined ? `there is no ${name}` : objection(definition, value);
-      if (objected === undefined) accepted[name] = value;
-      else objections.push(`topic ${topic}: ${objected}`);
+  #acceptedGroups(objections: string[]): InitialMetadata['groupConfigs'] {
+    const groups = new Map<string, Readonly<Record<string, string>>>();
+    for (const [groupId, configs] of this.#groupConfigs) {
+      const accepted = acceptedOf(GROUP_CONFIGS, configs, (objected) =>
+        objections.push(`group ${groupId}: ${objected}`),
+      );
+      if (Object.keys(accepted).length > 0) groups.set(groupId, accepted);
     }
-    return accepted;
+    return groups;
   }
+}
+
+/** The values that this broker has a key for and can honour; `refuse` is told of the others. */
+function acceptedOf(
+  table: ConfigTable,
+  given: ReadonlyMap<string, string> | undefined,
+  refuse: (objected: string) => void,
+): Readonly<Record<string, string>> {
+  const accepted: Record<string, string> = {};
+  for (const [name, each] of given ?? []) {
+    const definition = table.find(name);
+    const value = definition === undefined ? each : normalize(definition, each);
+    const objected = definition === undefined ? `there is no ${name}` : objection(definition, value);
+    if (objected === undefined) accepted[name] = value;
+    else refuse(objected);
+  }
+  return accepted;
 }
 
 function kindOf(value: Uint8Array): { readonly kind: number; readonly version: number; readonly reader: Reader } {

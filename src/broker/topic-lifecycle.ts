@@ -97,6 +97,8 @@ export class TopicLifecycle {
       case 'broker-configured':
         this.#reconfigured();
         break;
+      case 'group-configured':
+        break;
     }
   }
 

@@ -22,7 +22,7 @@ const CHANGE_TIMEOUT_MS = 30_000;
 const BROKER_DEFAULT = -1;
 
 /** Kafka's numbers for what configs belong to. */
-const RESOURCE_TYPES = { topic: 2, broker: 4 } as const;
+const RESOURCE_TYPES = { topic: 2, broker: 4, group: 32 } as const;
 const CONFIG_OPERATIONS = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
 const CONFIG_SOURCES = [
   'unknown',
@@ -32,6 +32,8 @@ const CONFIG_SOURCES = [
   'static-broker',
   'default',
   'broker-logger',
+  'client-metrics',
+  'group',
 ] as const;
 
 export interface NewTopic {
@@ -44,7 +46,7 @@ export interface NewTopic {
   readonly configs?: Readonly<Record<string, string>>;
 }
 
-/** What configs belong to. A broker's name is its node id. */
+/** What configs belong to. A broker's name is its node id, a group's its group id. */
 export interface ConfigResource {
   readonly type: keyof typeof RESOURCE_TYPES;
   readonly name: string;
@@ -54,7 +56,7 @@ export interface ConfigEntry {
   readonly name: string;
   /** Null where the config is sensitive. */
   readonly value: string | null;
-  /** Who set it: `topic`, `broker`, `default-broker`, `static-broker` (the start command or its file) or `default`. */
+  /** Who set it: `topic`, `broker`, `default-broker`, `group`, `static-broker` (the start command or its file) or `default`. */
   readonly source: (typeof CONFIG_SOURCES)[number];
   readonly readOnly: boolean;
   readonly sensitive: boolean;
@@ -162,7 +164,7 @@ export class Admin {
     return { clusterId, controllerId, brokers };
   }
 
-  /** Every config of a topic or broker, with its value and who set it; or those that `names` asks for. */
+  /** Every config of a topic, group or broker, with its value and who set it; or those that `names` asks for. */
   async describeConfigs(resource: ConfigResource, names?: readonly string[]): Promise<ConfigEntry[]> {
     const asked = { resourceType: RESOURCE_TYPES[resource.type], resourceName: resource.name };
     const body = { resources: [{ ...asked, configurationKeys: names ?? null }] };
@@ -174,7 +176,7 @@ export class Admin {
     return response.results.flatMap((result) => result.configs.map(configEntry));
   }
 
-  /** Changes some configs of a topic or broker and leaves the others (KIP-339). */
+  /** Changes some configs of a topic, group or broker and leaves the others (KIP-339). */
   async alterConfigs(
     resource: ConfigResource,
     changes: readonly ConfigChange[],

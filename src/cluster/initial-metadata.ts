@@ -14,5 +14,7 @@ export interface InitialMetadata {
   readonly deleted: readonly { readonly name: string; readonly id: string; readonly partitionCount: number }[];
   /** No partition has had a leader of a later epoch. */
   readonly leaderEpochMax: number;
+  /** Configurations of groups, by group id. */
+  readonly groupConfigs: ReadonlyMap<string, Readonly<Record<string, string>>>;
   readonly nextProducerId: number;
 }

@@ -1,14 +1,12 @@
 // The metadata of a cluster of one broker, in one file that is replaced as a whole: a crash leaves the old or the new.
 // Every start counts as an epoch, and the epoch is that of every partition's leader. It opens no partition.
-//
-// metadata.json: { format, clusterId, brokerEpoch, revision, topics: [{ name, id, partitions, configs }],
-//                  deleted: [{ name, id, partitions }], brokerConfigs: {}, defaultBrokerConfigs: {}, nextProducerId }
 
 import { present } from '../core/assert.ts';
 import { LogFault } from '../core/fault.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Store } from '../core/platform.ts';
 import type { InitialMetadata } from './initial-metadata.ts';
+import { METADATA_FILE, METADATA_FORMAT, type MetadataFile, readMetadataFile, unreadable } from './metadata-file.ts';
 import type {
   CommitResult,
   DeletedTopic,
@@ -20,12 +18,7 @@ import type {
   VersionedConfigs,
 } from './metadata-store.ts';
 
-export const METADATA_FILE = 'metadata.json';
-const FORMAT = 1;
-/** 16 bytes as base64url, the form in which Kafka prints ids. */
-const TOPIC_ID = /^[A-Za-z0-9_-]{21}[AQgw]$/;
-
-type Configs = Readonly<Record<string, string>>;
+const NO_CONFIGS: VersionedConfigs = { revision: 0, configs: {} };
 
 /** Everything the file holds, and nothing else. */
 interface Image {
@@ -35,6 +28,8 @@ interface Image {
   readonly deleted: Map<string, DeletedTopic>;
   readonly brokerConfigs: VersionedConfigs;
   readonly defaultBrokerConfigs: VersionedConfigs;
+  /** By group id; never empty ones. */
+  readonly groupConfigs: ReadonlyMap<string, VersionedConfigs>;
   readonly nextProducerId: number;
 }
 
@@ -68,7 +63,7 @@ export class LocalMetadataStore implements MetadataStore {
    * the store refuses.
    */
   static open(options: LocalMetadataOptions): LocalMetadataStore {
-    const file = readFile(options);
+    const file = readMetadataFile(options);
     const store = new LocalMetadataStore(options, file);
     store.#write(store.#image);
     return store;
@@ -105,6 +100,14 @@ export class LocalMetadataStore implements MetadataStore {
 
   brokerConfigs(nodeId: number | undefined): VersionedConfigs {
     return nodeId === undefined ? this.#image.defaultBrokerConfigs : this.#image.brokerConfigs;
+  }
+
+  groupConfigs(groupId: string): VersionedConfigs {
+    return this.#image.groupConfigs.get(groupId) ?? NO_CONFIGS;
+  }
+
+  configuredGroups(): Iterable<string> {
+    return this.#image.groupConfigs.keys();
   }
 
   nextProducerId(): number {
@@ -182,7 +185,7 @@ export class LocalMetadataStore implements MetadataStore {
 
   #write(image: Image): void {
     const file = {
-      format: FORMAT,
+      format: METADATA_FORMAT,
       clusterId: this.clusterId,
       brokerEpoch: this.brokerEpoch,
       revision: image.revision,
@@ -200,6 +203,7 @@ export class LocalMetadataStore implements MetadataStore {
       })),
       brokerConfigs: image.brokerConfigs.configs,
       defaultBrokerConfigs: image.defaultBrokerConfigs.configs,
+      groupConfigs: Object.fromEntries(Array.from(image.groupConfigs, ([groupId, each]) => [groupId, each.configs])),
       nextProducerId: image.nextProducerId,
     };
     this.#store.replaceSmall(METADATA_FILE, new TextEncoder().encode(`${JSON.stringify(file)}\n`));
@@ -240,6 +244,7 @@ class Transaction {
   readonly #deleted: Map<string, DeletedTopic>;
   #brokerConfigs: VersionedConfigs;
   #defaultBrokerConfigs: VersionedConfigs;
+  readonly #groupConfigs: Map<string, VersionedConfigs>;
   #nextProducerId: number;
 
   constructor(before: Image, options: TransactionOptions) {
@@ -252,6 +257,7 @@ class Transaction {
     this.#deleted = new Map(before.deleted);
     this.#brokerConfigs = before.brokerConfigs;
     this.#defaultBrokerConfigs = before.defaultBrokerConfigs;
+    this.#groupConfigs = new Map(before.groupConfigs);
     this.#nextProducerId = before.nextProducerId;
   }
 
@@ -263,6 +269,7 @@ class Transaction {
       deleted: this.#deleted,
       brokerConfigs: this.#brokerConfigs,
       defaultBrokerConfigs: this.#defaultBrokerConfigs,
+      groupConfigs: this.#groupConfigs,
       nextProducerId: this.#nextProducerId,
     };
   }
@@ -286,6 +293,8 @@ class Transaction {
         return this.#change(change, (topic) => ({ ...topic, configs: change.configs }));
       case 'configure-broker':
         return this.#configureBroker(change);
+      case 'configure-group':
+        return this.#configureGroup(change);
       case 'take-producer-ids':
         return this.#takeProducerIds(change);
     }
@@ -343,127 +352,19 @@ class Transaction {
     return true;
   }
 
+  #configureGroup({ groupId, configs, revision }: Extract<MetadataChange, { kind: 'configure-group' }>): boolean {
+    if ((this.#groupConfigs.get(groupId) ?? NO_CONFIGS).revision !== revision) return false;
+    if (Object.keys(configs).length === 0) this.#groupConfigs.delete(groupId);
+    else this.#groupConfigs.set(groupId, { configs, revision: this.revision });
+    this.events.push({ kind: 'group-configured', groupId });
+    return true;
+  }
+
   #takeProducerIds({ first, count: taken }: Extract<MetadataChange, { kind: 'take-producer-ids' }>): boolean {
     if (first !== this.#nextProducerId || !Number.isSafeInteger(first + taken)) return false;
     this.#nextProducerId = first + taken;
     return true;
   }
-}
-
-/** The file's content, checked. */
-interface MetadataFile {
-  readonly brokerEpoch: number;
-  readonly revision: number;
-  readonly topics: readonly FileTopic[];
-  readonly deleted: readonly FileTopic[];
-  readonly brokerConfigs: Configs;
-  readonly defaultBrokerConfigs: Configs;
-  readonly nextProducerId: number;
-}
-
-interface FileTopic {
-  readonly name: string;
-  readonly id: string;
-  readonly partitions: number;
-  readonly configs: Configs;
-  readonly revision: number;
-}
-
-const EMPTY_FILE: MetadataFile = {
-  brokerEpoch: 0,
-  revision: 0,
-  topics: [],
-  deleted: [],
-  brokerConfigs: {},
-  defaultBrokerConfigs: {},
-  nextProducerId: 0,
-};
-
-function readFile({ store, clusterId, initial }: LocalMetadataOptions): MetadataFile {
-  const bytes = store.readSmall(METADATA_FILE);
-  if (bytes === undefined) return initialFile(initial?.());
-  const content = record(parseJson(bytes), 'the file');
-  if (content.format !== FORMAT) throw unreadable(`format ${String(content.format)} is not ${FORMAT}`);
-  if (content.clusterId !== clusterId) {
-    throw unreadable(`it belongs to cluster ${String(content.clusterId)}, not ${clusterId}`);
-  }
-  return {
-    brokerEpoch: count(content.brokerEpoch, 'brokerEpoch'),
-    revision: count(content.revision, 'revision'),
-    topics: list(content.topics, 'topics').map(fileTopic),
-    deleted: list(content.deleted, 'deleted').map(fileTopic),
-    brokerConfigs: configs(content.brokerConfigs),
-    defaultBrokerConfigs: configs(content.defaultBrokerConfigs),
-    nextProducerId: count(content.nextProducerId ?? 0, 'nextProducerId'),
-  };
-}
-
-/** The epoch of the start that follows is beyond every leader's before: logs take no epoch that goes back. */
-function initialFile(initial: InitialMetadata | undefined): MetadataFile {
-  if (initial === undefined) return EMPTY_FILE;
-  const { topics, deleted, leaderEpochMax, nextProducerId } = initial;
-  return {
-    ...EMPTY_FILE,
-    brokerEpoch: leaderEpochMax,
-    topics: topics.map(({ partitionCount, ...topic }) => ({ ...topic, partitions: partitionCount, revision: 0 })),
-    deleted: deleted.map(({ partitionCount, ...topic }) => ({
-      ...topic,
-      partitions: partitionCount,
-      configs: {},
-      revision: 0,
-    })),
-    nextProducerId,
-  };
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw unreadable(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function unreadable(reason: string): LogFault {
-  return new LogFault('ERR_DATA_DIRECTORY_UNREADABLE', `${METADATA_FILE}: ${reason}`);
-}
-
-function record(value: unknown, what: string): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw unreadable(`${what} is no object`);
-  return Object.fromEntries(Object.entries(value));
-}
-
-function list(value: unknown, what: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw unreadable(`${what} is no list`);
-  return value;
-}
-
-function count(value: unknown, what: string): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw unreadable(`${what} is no count`);
-  return value;
-}
-
-function configs(value: unknown): Configs {
-  const checked: Record<string, string> = {};
-  for (const [name, each] of Object.entries(record(value ?? {}, 'a configuration'))) {
-    if (typeof each !== 'string') throw unreadable(`configuration ${name} is no text`);
-    checked[name] = each;
-  }
-  return checked;
-}
-
-function fileTopic(value: unknown): FileTopic {
-  const topic = record(value, 'a topic');
-  if (typeof topic.name !== 'string') throw unreadable('the name of a topic is no text');
-  const { id } = topic;
-  if (typeof id !== 'string' || !TOPIC_ID.test(id)) throw unreadable(`the id of topic ${topic.name} is no id`);
-  return {
-    name: topic.name,
-    id,
-    partitions: count(topic.partitions, `partitions of topic ${topic.name}`),
-    configs: configs(topic.configs),
-    revision: count(topic.revision ?? 0, `revision of topic ${topic.name}`),
-  };
 }
 
 function imageOf(file: MetadataFile, makePartitions: MakePartitions): Image {
@@ -486,6 +387,9 @@ function imageOf(file: MetadataFile, makePartitions: MakePartitions): Image {
     ),
     brokerConfigs: { revision: file.revision, configs: file.brokerConfigs },
     defaultBrokerConfigs: { revision: file.revision, configs: file.defaultBrokerConfigs },
+    groupConfigs: new Map(
+      Array.from(file.groupConfigs, ([groupId, each]) => [groupId, { revision: file.revision, configs: each }]),
+    ),
     nextProducerId: file.nextProducerId,
   };
 }

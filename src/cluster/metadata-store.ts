@@ -73,6 +73,14 @@ export type MetadataChange =
       readonly configs: Readonly<Record<string, string>>;
     }
   | {
+      /** Replaces the configuration of a group, which need not exist; nothing left is no configuration. */
+      readonly kind: 'configure-group';
+      readonly groupId: string;
+      /** Revision at which the values were read, from {@link MetadataStore.groupConfigs}. */
+      readonly revision: number;
+      readonly configs: Readonly<Record<string, string>>;
+    }
+  | {
       /** Takes producer ids for whoever asks; holds when `first` is the next one. What is taken is never given again. */
       readonly kind: 'take-producer-ids';
       readonly first: number;
@@ -91,7 +99,8 @@ export type MetadataEvent =
   | { readonly kind: 'topic-created'; readonly topic: TopicRecord }
   | { readonly kind: 'topic-deleted'; readonly topic: TopicRecord }
   | { readonly kind: 'topic-changed'; readonly topic: TopicRecord; readonly before: TopicRecord }
-  | { readonly kind: 'broker-configured' };
+  | { readonly kind: 'broker-configured' }
+  | { readonly kind: 'group-configured'; readonly groupId: string };
 
 export interface VersionedConfigs {
   readonly revision: number;
@@ -111,6 +120,10 @@ export interface MetadataStore {
   topic(name: string): TopicRecord | undefined;
   deletedTopics(): Iterable<DeletedTopic>;
   brokerConfigs(nodeId: number | undefined): VersionedConfigs;
+  /** The configuration of a group, empty at revision 0 where it has none. */
+  groupConfigs(groupId: string): VersionedConfigs;
+  /** Ids of the groups that have a configuration, in no particular order. */
+  configuredGroups(): Iterable<string>;
   /** The first producer id that nobody has taken. */
   nextProducerId(): number;
   /** Applies all changes or none. When it resolves as committed they are durable and every observer has been told. */

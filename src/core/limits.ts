@@ -52,6 +52,8 @@ export const DECOMPRESSED_BATCH_BYTES_MAX = 268_435_456;
 export const FETCH_SESSION_BYTES_MAX = 64 * 1024 * 1024;
 /** Largest batch that a coordinator writes: bounds one group's membership. Consumed by broker/ coordinators. */
 export const COORDINATOR_BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Groups that may have a configuration of their own: each change writes all metadata anew. Consumed by broker/ configs. */
+export const CONFIGURED_GROUPS_MAX = 10_000;
 /** Partitions that one request may create (Kafka's limit too). Consumed by broker/. */
 export const PARTITIONS_PER_REQUEST_MAX = 10_000;
 /** Producer ids that are taken from the metadata at once (Kafka's block too). Consumed by broker/ transactions. */

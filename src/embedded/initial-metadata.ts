@@ -15,7 +15,14 @@ const METADATA_DIRECTORY = '__cluster_metadata-0';
 /** `<end offset>-<epoch>.checkpoint`: what the log said up to there (KIP-630). */
 const SNAPSHOT = /^(\d{20})-\d{10}\.checkpoint$/;
 const SEGMENT = /^\d{20}\.log$/;
-const NOTHING: KafkaMetadata = { topics: [], deleted: [], leaderEpochMax: 0, nextProducerId: 0, objections: [] };
+const NOTHING: KafkaMetadata = {
+  topics: [],
+  deleted: [],
+  leaderEpochMax: 0,
+  groupConfigs: new Map(),
+  nextProducerId: 0,
+  objections: [],
+};
 
 export interface InitialMetadataOptions {
   /** Of the data directory. */
@@ -45,7 +52,8 @@ export function initialMetadata(options: InitialMetadataOptions): InitialMetadat
   if (topics.length > 0) logger.info("took Kafka's metadata over", { topics: topics.length });
   const epochs = Array.from(partitions, (directory) => EpochCheckpoint.load(store, directory).latestEpoch);
   const leaderEpochMax = epochs.reduce((most, each) => Math.max(most, each), kafka.leaderEpochMax);
-  return { topics, deleted: kafka.deleted, leaderEpochMax, nextProducerId: kafka.nextProducerId };
+  const { deleted, groupConfigs, nextProducerId } = kafka;
+  return { topics, deleted, leaderEpochMax, groupConfigs, nextProducerId };
 }
 
 function directoriesOf(

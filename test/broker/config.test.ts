@@ -48,8 +48,6 @@ test('nothing set gives Kafka’s defaults', () => {
       maxSize: 2_147_483_647,
       offsetMetadataMaxBytes: 4096,
       offsetsRetentionMs: 604_800_000,
-      consumerSessionTimeoutMs: 45_000,
-      consumerHeartbeatIntervalMs: 5000,
       consumerMaxSize: 2_147_483_647,
       consumerAssignors: ['uniform', 'range'],
       consumerProtocol: true,

@@ -1,7 +1,7 @@
 // Starting, crashing, converging and closing.
 
 import { expect, test } from 'vitest';
-import { METADATA_FILE } from '../../src/cluster/local-metadata-store.ts';
+import { METADATA_FILE } from '../../src/cluster/metadata-file.ts';
 import { LogFault } from '../../src/core/fault.ts';
 import type { OpenCommand, PartitionExecutor, PartitionHandle, PartitionState } from '../../src/partition/commands.ts';
 import { ERROR_CODES } from '../../src/protocol/errors.ts';

@@ -134,6 +134,7 @@ function bodies(version: number, topicId: string): Readonly<Record<number, unkno
     61: { topics: [{ name: 'orders', partitionIndexes: [0] }] },
     65: { transactionalIds: ['shop'] },
     66: { stateFilters: [], producerIdFilters: [] },
+    74: version >= 1 ? { resourceTypes: [2, 32] } : {},
     75: { topics: [{ name: 'orders' }], responsePartitionLimit: 1, cursor: { topicName: 'orders', partitionIndex: 0 } },
   };
 }
@@ -168,7 +169,7 @@ test('ApiVersions lists exactly the handlers, and Produce from 0 (KAFKA-18659)',
     expect(errorCode).toBe(0);
     expect(apiKeys.map(({ apiKey }) => apiKey)).toEqual([
       0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 32, 33, 35, 37, 42, 44,
-      47, 60, 61, 65, 66, 68, 69, 75,
+      47, 60, 61, 65, 66, 68, 69, 74, 75,
     ]);
     expect(apiKeys[0]).toEqual({ apiKey: 0, minVersion: 0, maxVersion: 13 });
     expect(apiKeys[1]).toEqual({ apiKey: 1, minVersion: 4, maxVersion: 18 });

@@ -11,7 +11,9 @@ let server = '';
 beforeAll(async () => {
   broker = await BrokerProcess.start({
     dataDirectory: directory.path,
-    arguments: ['--set', 'group.consumer.heartbeat.interval.ms=100'],
+    arguments: ['group.consumer.min.heartbeat.interval.ms=100', 'group.consumer.heartbeat.interval.ms=100'].flatMap(
+      (each) => ['--set', each],
+    ),
   });
   server = `ws://${broker.address}`;
   await runCommand(['topic', 'create', 'orders', '--partitions', '2'], { server });

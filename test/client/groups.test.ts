@@ -9,7 +9,9 @@ let served: MemoryBroker;
 let client: Client;
 
 beforeEach(async () => {
-  served = await startMemoryBroker({ configs: { 'group.consumer.heartbeat.interval.ms': '20' } });
+  served = await startMemoryBroker({
+    configs: { 'group.consumer.min.heartbeat.interval.ms': '20', 'group.consumer.heartbeat.interval.ms': '20' },
+  });
   client = clientOf(served.broker);
   await client.admin().createTopics({ topics: [{ topic: 'orders', numPartitions: 4 }] });
 });

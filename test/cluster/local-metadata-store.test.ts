@@ -1,7 +1,8 @@
 // The embedded metadata store: transactions, one write for many, and what a start makes of the file.
 
 import { expect, test } from 'vitest';
-import { LocalMetadataStore, METADATA_FILE } from '../../src/cluster/local-metadata-store.ts';
+import { LocalMetadataStore } from '../../src/cluster/local-metadata-store.ts';
+import { METADATA_FILE } from '../../src/cluster/metadata-file.ts';
 import type { MetadataChange, MetadataEvent, TopicRecord } from '../../src/cluster/metadata-store.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { silentLogger } from '../support/silent-logger.ts';
@@ -200,6 +201,7 @@ test('a store without a file begins with what it is given, beyond every leader e
       topics: [{ name: 'a', id: IDS[0], partitionCount: 2, configs: { 'retention.ms': '5' } }],
       deleted: [{ name: 'b', id: IDS[1], partitionCount: 3 }],
       leaderEpochMax: 41,
+      groupConfigs: new Map([['billing', { 'consumer.session.timeout.ms': '50000' }]]),
       nextProducerId: 3000,
     }),
   });
@@ -207,6 +209,7 @@ test('a store without a file begins with what it is given, beyond every leader e
   expect(topic(first, 'a')).toMatchObject({ id: IDS[0], configs: { 'retention.ms': '5' } });
   expect(topic(first, 'a').partitions).toMatchObject([{ leaderEpoch: 42 }, { leaderEpoch: 42 }]);
   expect([...first.deletedTopics()]).toEqual([{ name: 'b', id: IDS[1], partitionCount: 3 }]);
+  expect(first.groupConfigs('billing').configs).toEqual({ 'consumer.session.timeout.ms': '50000' });
   expect(first.nextProducerId()).toBe(3000);
   const second = LocalMetadataStore.open({
     ...options,

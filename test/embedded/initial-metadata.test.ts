@@ -79,6 +79,12 @@ test('a log that is damaged is a fault that names it', () => {
 test('without a metadata log the leader epochs of the partitions count', () => {
   put('orders-0/leader-epoch-checkpoint', new TextEncoder().encode('0\n2\n0 0\n6 100\n'));
   put('orders-1/leader-epoch-checkpoint', new TextEncoder().encode('0\n1\n4 0\n'));
-  expect(read(['orders-0', 'orders-1'])).toEqual({ topics: [], deleted: [], leaderEpochMax: 6, nextProducerId: 0 });
+  expect(read(['orders-0', 'orders-1'])).toEqual({
+    topics: [],
+    deleted: [],
+    leaderEpochMax: 6,
+    groupConfigs: new Map(),
+    nextProducerId: 0,
+  });
   expect(read([])).toBeUndefined();
 });

@@ -5,7 +5,7 @@ import { LogFault } from '../../core/fault.ts';
 import type { CleanerConfig, LogCompression, LogConfig } from '../../storage/log-config.ts';
 import { BROKER_CONFIGS, brokerSynonyms, NODE_ID } from './broker-configs.ts';
 import { listOf, toNumber } from './definition.ts';
-import { type GroupBrokerSettings, groupSettings } from './group-configs.ts';
+import { GROUP_KEYS, type GroupBrokerSettings, groupSettings, groupsObjection } from './group-configs.ts';
 import { type ListenerSetting, parseAdvertisedListeners, parseListeners, withoutControllers } from './listeners.ts';
 import { checkStartEntries, type KeysWithoutEffect } from './start-entries.ts';
 import { scaled, TOPIC_CONFIGS, topicSynonyms } from './topic-configs.ts';
@@ -18,6 +18,7 @@ export const CONFIG_SOURCES = {
   'dynamic-default-broker': 3,
   'static-broker': 4,
   default: 5,
+  'dynamic-group': 8,
 } as const;
 export type ConfigSource = keyof typeof CONFIG_SOURCES;
 
@@ -138,6 +139,20 @@ export class BrokerConfig {
     }
     const [first] = found;
     return { value: first?.unit ?? null, source: first?.source ?? 'default', synonyms: found.map(bare) };
+  }
+
+  /** The value of a group's key, for a group with these overrides. Throws ERR_CONFIG where there is no such key. */
+  resolveGroup(name: string, overrides: ConfigEntries): ResolvedConfig {
+    const behind = this.resolve(GROUP_KEYS[name]?.name ?? name);
+    const own = overrides[name];
+    if (own === undefined) return behind;
+    const source = 'dynamic-group';
+    return { value: own, source, synonyms: [{ name, value: own, source }, ...behind.synonyms] };
+  }
+
+  /** What speaks against the values together, dynamic ones included; undefined where nothing does. */
+  get objection(): string | undefined {
+    return groupsObjection((name) => toNumber(this.resolve(name).value ?? '0'));
   }
 }
 
@@ -267,7 +282,9 @@ export interface ParsedBrokerConfig {
  */
 export function parseStartConfig(given: ConfigEntries): ParsedBrokerConfig {
   const { entries, withoutEffect } = checkStartEntries(given);
-  return { config: new BrokerConfig(entries), withoutEffect };
+  const config = new BrokerConfig(entries);
+  if (config.objection !== undefined) throw new LogFault('ERR_CONFIG', config.objection);
+  return { config, withoutEffect };
 }
 
 /** {@link parseStartConfig} for those who tell nobody what had no effect. */

@@ -10,12 +10,8 @@ const UNCOMPRESSED = 'committed offsets are kept uncompressed';
 const INT_MAX_TEXT = '2147483647';
 const MINUTE_MS = 60_000;
 
-function bound(name: string, defaultValue: string): ConfigDefinition {
-  const documentation = 'A bound of what a KIP-848 group may set for itself; groups set nothing for themselves here.';
-  return define(
-    { name, type: 'int', defaultValue, documentation },
-    { min: 1, fixedBecause: UNTUNED, withoutEffect: true },
-  );
+function bound(name: string, defaultValue: string, documentation: string): ConfigDefinition {
+  return define({ name, type: 'int', defaultValue, documentation }, { min: 1, dynamic: true });
 }
 
 export const GROUP_BROKER_CONFIGS: readonly ConfigDefinition[] = [
@@ -100,10 +96,26 @@ export const GROUP_BROKER_CONFIGS: readonly ConfigDefinition[] = [
     },
     { choices: ['uniform', 'range'] },
   ),
-  bound('group.consumer.min.session.timeout.ms', '45000'),
-  bound('group.consumer.max.session.timeout.ms', '60000'),
-  bound('group.consumer.min.heartbeat.interval.ms', '5000'),
-  bound('group.consumer.max.heartbeat.interval.ms', '15000'),
+  bound(
+    'group.consumer.min.session.timeout.ms',
+    '45000',
+    'The shortest session timeout of KIP-848 groups: of all together, and of one that has its own.',
+  ),
+  bound(
+    'group.consumer.max.session.timeout.ms',
+    '60000',
+    'The longest session timeout of KIP-848 groups: of all together, and of one that has its own.',
+  ),
+  bound(
+    'group.consumer.min.heartbeat.interval.ms',
+    '5000',
+    'The shortest heartbeat interval of KIP-848 groups: of all together, and of one that has its own.',
+  ),
+  bound(
+    'group.consumer.max.heartbeat.interval.ms',
+    '15000',
+    'The longest heartbeat interval of KIP-848 groups: of all together, and of one that has its own.',
+  ),
   define(
     {
       name: 'group.consumer.migration.policy',
@@ -211,6 +223,68 @@ export interface ConfigValues {
   text(name: string): string;
 }
 
+/** A key whose value must lie between those of two others. */
+export interface BoundedKey {
+  readonly name: string;
+  readonly min: string;
+  readonly max: string;
+}
+
+export const CONSUMER_SESSION: BoundedKey = {
+  name: 'group.consumer.session.timeout.ms',
+  min: 'group.consumer.min.session.timeout.ms',
+  max: 'group.consumer.max.session.timeout.ms',
+};
+export const CONSUMER_HEARTBEAT: BoundedKey = {
+  name: 'group.consumer.heartbeat.interval.ms',
+  min: 'group.consumer.min.heartbeat.interval.ms',
+  max: 'group.consumer.max.heartbeat.interval.ms',
+};
+
+/** The keys that a group may have for itself (resource type GROUP). */
+export const SESSION_KEY = 'consumer.session.timeout.ms';
+export const HEARTBEAT_KEY = 'consumer.heartbeat.interval.ms';
+
+/** The broker key that gives the default and the bounds of each key of a group. */
+export const GROUP_KEYS: Readonly<Record<string, BoundedKey>> = {
+  [HEARTBEAT_KEY]: CONSUMER_HEARTBEAT,
+  [SESSION_KEY]: CONSUMER_SESSION,
+};
+
+/** What speaks against the values of the keys of groups together; undefined where nothing does. */
+export function groupsObjection(number: ConfigValues['number']): string | undefined {
+  return (
+    orderObjection(number, ['group.min.session.timeout.ms', 'group.max.session.timeout.ms']) ??
+    boundsObjection(number, CONSUMER_SESSION) ??
+    boundsObjection(number, CONSUMER_HEARTBEAT) ??
+    intervalObjection(number, { interval: CONSUMER_HEARTBEAT.name, timeout: CONSUMER_SESSION.name })
+  );
+}
+
+/** Checks the bounds by themselves, and that the value lies between them. */
+export function boundsObjection(number: ConfigValues['number'], { name, min, max }: BoundedKey): string | undefined {
+  return (
+    orderObjection(number, [min, max]) ?? orderObjection(number, [min, name]) ?? orderObjection(number, [name, max])
+  );
+}
+
+function orderObjection(
+  number: ConfigValues['number'],
+  [less, more]: readonly [less: string, more: string],
+): string | undefined {
+  if (number(less) <= number(more)) return undefined;
+  return `${more} is ${number(more)} and must not be less than ${less}, which is ${number(less)}`;
+}
+
+/** A member whose heartbeats are no more frequent than its session lasts would be thrown out between two of them. */
+export function intervalObjection(
+  number: ConfigValues['number'],
+  { interval, timeout }: { readonly interval: string; readonly timeout: string },
+): string | undefined {
+  if (number(interval) < number(timeout)) return undefined;
+  return `${interval} is ${number(interval)} and must be less than ${timeout}, which is ${number(timeout)}`;
+}
+
 export function groupSettings({ number, text }: ConfigValues): GroupBrokerSettings {
   return {
     initialRebalanceDelayMs: number('group.initial.rebalance.delay.ms'),
@@ -219,8 +293,6 @@ export function groupSettings({ number, text }: ConfigValues): GroupBrokerSettin
     maxSize: number('group.max.size'),
     offsetMetadataMaxBytes: number('offset.metadata.max.bytes'),
     offsetsRetentionMs: number('offsets.retention.minutes') * MINUTE_MS,
-    consumerSessionTimeoutMs: number('group.consumer.session.timeout.ms'),
-    consumerHeartbeatIntervalMs: number('group.consumer.heartbeat.interval.ms'),
     consumerMaxSize: number('group.consumer.max.size'),
     consumerAssignors: listOf(text('group.consumer.assignors')),
     consumerProtocol: listOf(text('group.coordinator.rebalance.protocols')).includes('consumer'),

@@ -88,7 +88,7 @@ export class ConsumerGroups {
   }
 
   #touch(groupId: string, memberId: string): void {
-    this.#timersOf(groupId, memberId).session.set(this.#context.settings().consumerSessionTimeoutMs);
+    this.#timersOf(groupId, memberId).session.set(this.#context.consumerTimes(groupId).sessionTimeoutMs);
   }
 
   /** A member has its rebalance timeout to give partitions up. */
@@ -162,7 +162,7 @@ export class ConsumerGroups {
       ...ANSWER,
       memberId,
       memberEpoch: after.epoch,
-      heartbeatIntervalMs: this.#context.settings().consumerHeartbeatIntervalMs,
+      heartbeatIntervalMs: this.#context.consumerTimes(group.groupId).heartbeatIntervalMs,
       assignment: isTold ? toTopicPartitions(after.assigned) : null,
     };
   }

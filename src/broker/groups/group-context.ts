@@ -15,11 +15,15 @@ export interface GroupSettings {
   readonly maxSize: number;
   readonly offsetMetadataMaxBytes: number;
   readonly offsetsRetentionMs: number;
-  readonly consumerSessionTimeoutMs: number;
-  readonly consumerHeartbeatIntervalMs: number;
   readonly consumerMaxSize: number;
   /** Names of the server-side assignors, the default first. */
   readonly consumerAssignors: readonly string[];
+}
+
+/** What a KIP-848 group is timed by. */
+export interface ConsumerTimes {
+  readonly sessionTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
 }
 
 export interface TopicShape {
@@ -40,6 +44,8 @@ export interface TopicDirectory {
 export interface GroupContext extends Timers {
   readonly random: Random;
   readonly settings: () => GroupSettings;
+  /** As they are now for this group. */
+  readonly consumerTimes: (groupId: string) => ConsumerTimes;
   readonly topics: TopicDirectory;
   /** Applies the records at once; resolves with NONE when they are durable, else with Kafka's error code. */
   readonly write: (records: readonly GroupRecord[], producer?: BatchProducer) => Promise<number>;

@@ -5,6 +5,7 @@ import type { TopicRecord } from '../../cluster/metadata-store.ts';
 import { present } from '../../core/assert.ts';
 import type { TimerHandle } from '../../core/platform.ts';
 import { ERROR_CODES } from '../../protocol/errors.ts';
+import { consumerTimes } from '../config/group-resource-configs.ts';
 import { COORDINATOR_TOPIC_CONFIGS, CoordinatorLog, type CoordinatorServices } from '../coordinator-log.ts';
 import type { CoordinatorLogPartition } from '../coordinator-log-partition.ts';
 import { Deadlines } from '../deadlines.ts';
@@ -65,6 +66,8 @@ export class GroupCoordinator implements Groups, TransactionalOffsets {
       random,
       deadlines: this.#deadlines,
       settings: () => this.#services.config.settings.groups,
+      consumerTimes: (groupId) =>
+        consumerTimes(this.#services.metadata.groupConfigs(groupId).configs, this.#services.config),
       topics: this.#topics,
       write: (records, producer) =>
         present(this.#log.partitions?.[index], 'partition of the groups').write(records, producer),
@@ -75,7 +78,7 @@ export class GroupCoordinator implements Groups, TransactionalOffsets {
   start(): void {
     this.#log.start();
     this.#services.metadata.observe((event) => {
-      if (event.kind === 'broker-configured') return;
+      if (event.kind === 'broker-configured' || event.kind === 'group-configured') return;
       this.#topics.version++;
       if (event.kind === 'topic-deleted') this.#topicDeleted(event.topic);
     });

@@ -1,6 +1,6 @@
 // DescribeConfigs (API key 32), versions 1 to 4.
 //
-// Behaviour: every key of a topic, of this broker, or (with an empty broker name) what was set for every broker; with
+// Behaviour: every key of a topic, of a group, of this broker, or (with an empty broker name) what was set for every broker; with
 // its source, and where asked its synonyms and documentation.
 // Versions: 3 type and documentation (KIP-569); 4 flexible.
 
@@ -10,8 +10,9 @@ import { describeConfigs } from '../../protocol/messages/32-describe-configs.ts'
 import { CONFIG_SOURCES, type ResolvedConfig } from '../config/broker-config.ts';
 import { BROKER_CONFIGS } from '../config/broker-configs.ts';
 import { CONFIG_TYPES, type ConfigDefinition } from '../config/definition.ts';
+import { GROUP_CONFIGS } from '../config/group-resource-configs.ts';
 import { TOPIC_CONFIGS } from '../config/topic-configs.ts';
-import { findResource } from '../config-resources.ts';
+import { type ConfigResource, findResource } from '../config-resources.ts';
 import { distinctBy } from '../duplicates.ts';
 import type { Handler } from '../handler.ts';
 import type { RoutedTopic } from '../router.ts';
@@ -43,7 +44,7 @@ function describe(services: BrokerServices, request: Request, resource: Resource
     const { errorCode, message } = found.refusal;
     return { errorCode, errorMessage: message, resourceType, resourceName, configs: [] };
   }
-  const all = found.kind === 'topic' ? ofTopic(services, found.topic) : ofBroker(services, found.nodeId);
+  const all = describedOf(services, found);
   const keys = new Set(resource.configurationKeys ?? []);
   const configs = all
     .filter(({ definition }) => keys.size === 0 || keys.has(definition.name))
@@ -55,6 +56,26 @@ interface Described {
   readonly definition: ConfigDefinition;
   readonly resolved: ResolvedConfig;
   readonly readOnly: boolean;
+}
+
+function describedOf(services: BrokerServices, found: Exclude<ConfigResource, { kind: 'refused' }>): Described[] {
+  switch (found.kind) {
+    case 'topic':
+      return ofTopic(services, found.topic);
+    case 'group':
+      return ofGroup(services, found.groupId);
+    case 'broker':
+      return ofBroker(services, found.nodeId);
+  }
+}
+
+function ofGroup({ config, metadata }: BrokerServices, groupId: string): Described[] {
+  const { configs } = metadata.groupConfigs(groupId);
+  return GROUP_CONFIGS.definitions.map((definition) => ({
+    definition,
+    resolved: config.resolveGroup(definition.name, configs),
+    readOnly: false,
+  }));
 }
 
 function ofTopic({ config }: BrokerServices, { record }: RoutedTopic): Described[] {

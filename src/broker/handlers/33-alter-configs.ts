@@ -1,6 +1,6 @@
 // AlterConfigs (API key 33), versions 0 to 2.
 //
-// Behaviour: gives topics, this broker, or (with an empty broker name) every broker the keys named, and takes from them
+// Behaviour: gives topics, groups, this broker, or (with an empty broker name) every broker the keys named, and takes from them
 // all that were set and are not named. A null value is refused: leaving the key out is how it is deleted. Otherwise as
 // IncrementalAlterConfigs (KIP-339), which came in its place and is the only one that newer clients send.
 // Versions: 1 as 0; 2 flexible.

@@ -1,6 +1,6 @@
 // IncrementalAlterConfigs (API key 44), versions 0 and 1.
 //
-// Behaviour: sets, deletes, appends to and subtracts from keys of topics, of this broker, or (with an empty broker name)
+// Behaviour: sets, deletes, appends to and subtracts from keys of topics, of groups, of this broker, or (with an empty broker name)
 // of every broker. The changes of one resource are made together or not at all; they are durable and have reached the
 // open logs when the answer comes. A key that is unknown or cannot be honoured is refused.
 // Versions: 1 flexible.

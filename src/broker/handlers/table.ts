@@ -38,6 +38,7 @@ import { describeTransactionsHandler } from './65-describe-transactions.ts';
 import { listTransactionsHandler } from './66-list-transactions.ts';
 import { consumerGroupHeartbeatHandler } from './68-consumer-group-heartbeat.ts';
 import { consumerGroupDescribeHandler } from './69-consumer-group-describe.ts';
+import { listConfigResourcesHandler } from './74-list-config-resources.ts';
 import { describeTopicPartitionsHandler } from './75-describe-topic-partitions.ts';
 
 export const ROUTES: readonly Route[] = [
@@ -78,5 +79,6 @@ export const ROUTES: readonly Route[] = [
   route(listTransactionsHandler),
   route(consumerGroupHeartbeatHandler),
   route(consumerGroupDescribeHandler),
+  route(listConfigResourcesHandler),
   route(describeTopicPartitionsHandler),
 ];

@@ -3,6 +3,7 @@
 
 import { Deadlines } from '../../../src/broker/deadlines.ts';
 import type {
+  ConsumerTimes,
   GroupContext,
   GroupSettings,
   TopicDirectory,
@@ -23,8 +24,6 @@ export const SETTINGS: GroupSettings = {
   maxSize: 1000,
   offsetMetadataMaxBytes: 4096,
   offsetsRetentionMs: 604_800_000,
-  consumerSessionTimeoutMs: 45_000,
-  consumerHeartbeatIntervalMs: 5000,
   consumerMaxSize: 1000,
   consumerAssignors: ['uniform', 'range'],
 };
@@ -73,6 +72,7 @@ export class ShardFixture {
   readonly log: (LogEntry | { readonly producerId: number; readonly committed: boolean })[] = [];
   readonly shard: GroupShard;
   settings: GroupSettings = SETTINGS;
+  times: ConsumerTimes = { sessionTimeoutMs: 45_000, heartbeatIntervalMs: 5000 };
   readonly #seed: number;
 
   constructor(seed = 1, clock = new ManualClock(), topics = new TestTopics()) {
@@ -85,6 +85,7 @@ export class ShardFixture {
       deadlines: new Deadlines(clock),
       settings: () => this.settings,
       topics,
+      consumerTimes: () => this.times,
       write: (records, producer) => this.#write(records, producer),
     };
     this.shard = new GroupShard(context);

@@ -1,7 +1,7 @@
 // Transactions of one broker, in frames: what producers are answered, what readers see, and what the log holds.
 
 import { expect, test } from 'vitest';
-import { METADATA_FILE } from '../../../src/cluster/local-metadata-store.ts';
+import { METADATA_FILE } from '../../../src/cluster/metadata-file.ts';
 import { produce } from '../../../src/protocol/messages/00-produce.ts';
 import { fetch } from '../../../src/protocol/messages/01-fetch.ts';
 import { listOffsets } from '../../../src/protocol/messages/02-list-offsets.ts';

@@ -9,7 +9,12 @@ import { JavaProcess, javaOutput, KAFKA_NEEDS } from './java-programs.ts';
 
 const TOOLS = 'org.apache.kafka.tools';
 /** So that a member that was killed is missed soon. */
-const QUICK_SESSIONS = ['group.consumer.session.timeout.ms=6000', 'group.consumer.heartbeat.interval.ms=1000'];
+const QUICK_SESSIONS = [
+  'group.consumer.min.session.timeout.ms=6000',
+  'group.consumer.session.timeout.ms=6000',
+  'group.consumer.min.heartbeat.interval.ms=1000',
+  'group.consumer.heartbeat.interval.ms=1000',
+];
 const TEST_MS_MAX = 120_000;
 
 describeClient("Kafka's tools", KAFKA_NEEDS, () => {
@@ -60,6 +65,22 @@ describeClient("Kafka's tools", KAFKA_NEEDS, () => {
       expect(described).not.toContain('retention.ms');
       const all = await configs('--describe', '--entity-type', 'brokers', '--entity-name', '1', '--all');
       expect(all).toMatch(/\n {2}num\.partitions=1 sensitive=false synonyms=\{/);
+    },
+    TEST_MS_MAX,
+  );
+
+  it(
+    'kafka-configs changes and describes groups, and finds those that are configured',
+    async () => {
+      const entity = ['--entity-type', 'groups', '--entity-name', 'timed'];
+      await configs('--alter', ...entity, '--add-config', 'consumer.heartbeat.interval.ms=1500');
+      expect(await configs('--describe', ...entity)).toContain('consumer.heartbeat.interval.ms=1500 sensitive=false');
+      expect(await configs('--describe', '--entity-type', 'groups')).toContain('group timed are:\n');
+      await expect(configs('--alter', ...entity, '--add-config', 'consumer.session.timeout.ms=1000')).rejects.toThrow(
+        'group.consumer.min.session.timeout.ms',
+      );
+      await configs('--alter', ...entity, '--delete-config', 'consumer.heartbeat.interval.ms');
+      expect(await configs('--describe', '--entity-type', 'groups')).not.toContain('timed');
     },
     TEST_MS_MAX,
   );

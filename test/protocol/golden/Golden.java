@@ -47,7 +47,7 @@ public class Golden {
         Map.entry(23, 2), Map.entry(24, 0), Map.entry(25, 0), Map.entry(26, 0), Map.entry(27, 0), Map.entry(28, 0),
         Map.entry(32, 1), Map.entry(33, 0), Map.entry(35, 1), Map.entry(37, 0), Map.entry(42, 0), Map.entry(44, 0),
         Map.entry(47, 0), Map.entry(60, 0), Map.entry(61, 0), Map.entry(65, 0), Map.entry(66, 0), Map.entry(68, 0),
-        Map.entry(69, 0), Map.entry(75, 0)));
+        Map.entry(69, 0), Map.entry(74, 0), Map.entry(75, 0)));
 
     /** Members of the generated classes that are no fields of the message. */
     static final Set<String> NOT_CARRIED = Set.of("_unknownTaggedFields", "next", "prev");
