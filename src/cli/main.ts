@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { benchCommand } from './bench-command.ts';
 import { consumeCommand } from './consume-command.ts';
 import { EXIT_OK, EXIT_USAGE, exitCodeOf, lineOf } from './exit-codes.ts';
 import { groupCommand } from './group-command.ts';
@@ -23,6 +24,7 @@ Examples:
   $ millrace consume orders --format json
   $ millrace consume orders --group billing             go on where the group is
   $ millrace group describe billing                     how far it is behind
+  $ millrace bench produce --partitions 8               how many records a second it takes
   $ millrace log dump .millrace/orders-0/00000000000000000000.log
 
 Client commands reach the broker at --server, or at MILLRACE_SERVER, or at ws://127.0.0.1:8092.
@@ -43,7 +45,15 @@ function program(): Command {
     .version(versionOf(), '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', EXAMPLES);
-  const commands = [startCommand(), topicCommand(), produceCommand(), consumeCommand(), groupCommand(), logCommand()];
+  const commands = [
+    startCommand(),
+    topicCommand(),
+    produceCommand(),
+    consumeCommand(),
+    groupCommand(),
+    benchCommand(),
+    logCommand(),
+  ];
   for (const command of commands) millrace.addCommand(command);
   inherit(millrace);
   return millrace;

@@ -6,7 +6,7 @@ import type { Client } from '../client/index.ts';
 const SERVER_DEFAULT = 'ws://127.0.0.1:8092';
 
 export function serverOption(): Option {
-  return new Option('--server <url>', 'broker to talk to, ws://HOST:PORT')
+  return new Option('--server <url>', 'broker to talk to, ws://HOST:PORT, or kafka://HOST:PORT over TCP')
     .env('MILLRACE_SERVER')
     .default(SERVER_DEFAULT);
 }

@@ -23,7 +23,9 @@ export class RecordWriter implements BatchObserver {
   readonly #flush: () => Promise<void>;
   readonly #inBatches = new Map<ProducerBatch, Tally>();
   #lastBatch: ProducerBatch | undefined;
-  #lastTally: Tally = { records: 0, bytes: 0 };
+  #lastTally: Tally = newTally();
+  /** What holds records of the checkpoint to come. */
+  readonly #sinceCheckpoint = new Set<Tally>();
   #records = 0;
   #bytes = 0;
   #fault: Error | undefined;
@@ -62,9 +64,10 @@ export class RecordWriter implements BatchObserver {
   #turnTo(batch: ProducerBatch): void {
     let tally = this.#inBatches.get(batch);
     if (tally === undefined) {
-      tally = { records: 0, bytes: 0 };
+      tally = newTally();
       this.#inBatches.set(batch, tally);
     }
+    this.#sinceCheckpoint.add(tally);
     this.#lastBatch = batch;
     this.#lastTally = tally;
   }
@@ -93,11 +96,31 @@ export class RecordWriter implements BatchObserver {
     if (batch === this.#lastBatch) this.#lastBatch = undefined;
     if (outcome.fault !== undefined) this.#fault ??= outcome.fault;
     else if (tally !== undefined) this.#count(tally);
+    if (tally === undefined) return;
+    this.#sinceCheckpoint.delete(tally);
+    for (const checkpoint of tally.checkpoints) checkpoint.settle(outcome.fault);
   }
 
   #count(tally: Tally): void {
     this.#records += tally.records;
     this.#bytes += tally.bytes;
+  }
+
+  /**
+   * Resolves when the records taken since the last checkpoint are acknowledged: one promise for as many records as you
+   * like. It hurries none of them. Throws the fault that lost one. Call it when no `write` has to be waited for.
+   */
+  checkpoint(): Promise<void> {
+    if (this.#fault !== undefined) return Promise.reject(this.#fault);
+    const tallies = [...this.#sinceCheckpoint];
+    this.#sinceCheckpoint.clear();
+    // Records that follow in the same batch belong to the checkpoint after this one.
+    this.#lastBatch = undefined;
+    if (tallies.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const checkpoint = new Checkpoint(tallies.length, resolve, reject);
+      for (const tally of tallies) tally.checkpoints.push(checkpoint);
+    });
   }
 
   /** Resolves when every record taken is acknowledged. Throws the first fault that lost one. */
@@ -108,7 +131,32 @@ export class RecordWriter implements BatchObserver {
   }
 }
 
+/** What a batch holds of this writer. */
 interface Tally {
   records: number;
   bytes: number;
+  readonly checkpoints: Checkpoint[];
+}
+
+function newTally(): Tally {
+  return { records: 0, bytes: 0, checkpoints: [] };
+}
+
+/** Some records that are waited for, by the batches that hold them. */
+class Checkpoint {
+  #batches: number;
+  readonly #resolve: () => void;
+  readonly #reject: (fault: Error) => void;
+
+  constructor(batches: number, resolve: () => void, reject: (fault: Error) => void) {
+    this.#batches = batches;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  settle(fault: Error | undefined): void {
+    this.#batches--;
+    if (fault !== undefined) this.#reject(fault);
+    else if (this.#batches === 0) this.#resolve();
+  }
 }

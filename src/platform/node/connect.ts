@@ -1,28 +1,39 @@
-// The client in a Node process: with the WebSocket of the `ws` package and the WebAssembly from the package's own files.
+// The client in a Node process: with the WebSocket of the `ws` package or over TCP, and the WebAssembly from the
+// package's own files.
 
 import { type Client, type ConnectOptions, connect as connectClient } from '../../client/index.ts';
 import { REQUEST_BYTES_LIMIT, REQUEST_BYTES_MAX } from '../../core/limits.ts';
 import { createClientCodecs } from './codecs.ts';
 import { CorkedWebSocket } from './corked-web-socket.ts';
+import { KafkaTcpOpener } from './kafka-tcp-transport.ts';
 import { loadWasmModule } from './wasm-modules.ts';
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 /** A response may be larger than any request: a fetch returns one batch whole, beside its own limit. */
 const RESPONSE_BYTES_MAX = REQUEST_BYTES_LIMIT + REQUEST_BYTES_MAX;
 
+const CONNECT_TIMEOUT_MS = 10_000;
+
 /**
- * Connects to a broker. Resolves when it has answered. Options as in `millrace/client`; `webSocket`, `wasm` and
- * `codecs` have defaults that fit Node: every codec of Kafka's. Throws LogFault ERR_CONNECTION, ERR_TIMEOUT,
- * ERR_UNSUPPORTED, ERR_USAGE.
+ * Connects to a broker: `ws://HOST:PORT`, or `kafka://HOST:PORT` for any Kafka broker over TCP, in plain text. Resolves
+ * when it has answered. Options as in `millrace/client`; `webSocket`, `wasm` and `codecs` have defaults that fit Node:
+ * every codec of Kafka's. Throws LogFault ERR_CONNECTION, ERR_TIMEOUT, ERR_UNSUPPORTED, ERR_USAGE.
  */
-export function connect(target: string | ConnectOptions): Promise<Client> {
+export async function connect(target: string | ConnectOptions): Promise<Client> {
   const options = typeof target === 'string' ? { url: target } : target;
-  return connectClient({
+  return await connectClient({
     wasm: loadWasmModule('plain'),
     codecs: createClientCodecs(),
-    webSocket: isLoopback(options.url) ? LoopbackWebSocket : RemoteWebSocket,
+    ...wayTo(options),
     ...options,
   });
+}
+
+function wayTo({ url, connectTimeoutMs = CONNECT_TIMEOUT_MS }: ConnectOptions): Partial<ConnectOptions> {
+  if (url === undefined || !/^kafka:/i.test(url)) {
+    return { webSocket: isLoopback(url) ? LoopbackWebSocket : RemoteWebSocket };
+  }
+  return { transport: new KafkaTcpOpener({ url, connectTimeoutMs, responseBytesMax: RESPONSE_BYTES_MAX }) };
 }
 
 function isLoopback(url: string | undefined): boolean {

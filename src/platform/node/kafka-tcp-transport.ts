@@ -1,0 +1,163 @@
+// The client's way to a broker over TCP: Kafka frames after their lengths, on a plain socket. It knows neither what is
+// inside a frame nor when to try again.
+
+import { createConnection, type Socket } from 'node:net';
+import type { BrokerAddress, ClientTransport, TransportEvents, TransportOpener } from '../../client/index.ts';
+import { LogFault } from '../../core/fault.ts';
+import { FrameSplitter, LENGTH_BYTES, writeLength } from '../../net/kafka-tcp.ts';
+
+const PORT_DEFAULT = 9092;
+/** Bytes that may wait in the socket before senders are held back. */
+const BUFFERED_BYTES_MAX = 8 * 1024 * 1024;
+/** Up to this size a frame is copied behind its length: one small write costs less than two. */
+const JOINED_BYTES_MAX = 4096;
+
+export interface KafkaTcpOptions {
+  /** `kafka://HOST:PORT`; the port is 9092 where it is left out. */
+  readonly url: string;
+  readonly connectTimeoutMs: number;
+  /** Largest response, in bytes. */
+  readonly responseBytesMax: number;
+}
+
+/** Opens sockets to the URL, and to the other brokers of its cluster. */
+export class KafkaTcpOpener implements TransportOpener {
+  readonly name: string;
+  readonly #first: BrokerAddress;
+  readonly #options: KafkaTcpOptions;
+
+  /** Throws ERR_USAGE where the URL is not of the form `kafka://HOST:PORT`. */
+  constructor(options: KafkaTcpOptions) {
+    this.#first = addressOf(options.url);
+    this.#options = options;
+    this.name = options.url;
+  }
+
+  open(address: BrokerAddress | undefined, events: TransportEvents): Promise<ClientTransport> {
+    const { host, port } = address ?? this.#first;
+    const about = `${host}:${port}`;
+    const { connectTimeoutMs } = this.#options;
+    return new Promise((resolve, reject) => {
+      const socket = createConnection({ host, port, noDelay: true });
+      const timer = setTimeout(() => {
+        reject(new LogFault('ERR_TIMEOUT', `${about} did not answer within ${connectTimeoutMs} ms`));
+        socket.destroy();
+      }, connectTimeoutMs);
+      const refuse = (error: Error): void => {
+        clearTimeout(timer);
+        reject(new LogFault('ERR_CONNECTION', `cannot reach ${about}: ${reasonOf(error)}`, error));
+      };
+      socket.once('error', refuse);
+      socket.once('connect', () => {
+        clearTimeout(timer);
+        socket.off('error', refuse);
+        resolve(new KafkaTcpTransport(socket, { ...this.#options, about, events }));
+      });
+    });
+  }
+}
+
+function addressOf(url: string): BrokerAddress {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  const hasMore = parsed !== undefined && !['', '/'].includes(`${parsed.pathname}${parsed.search}${parsed.hash}`);
+  if (parsed?.protocol !== 'kafka:' || parsed.hostname === '' || hasMore) {
+    throw new LogFault('ERR_USAGE', `a Kafka listener is named kafka://HOST:PORT, not ${url}`);
+  }
+  const host = parsed.hostname.replace(/^\[(.*)\]$/, '$1');
+  return { host, port: parsed.port === '' ? PORT_DEFAULT : Number(parsed.port) };
+}
+
+/** Where several addresses of a name were tried, Node gives one error for each and no words of its own. */
+function reasonOf(error: Error): string {
+  const errors: readonly unknown[] = error instanceof AggregateError ? error.errors : [];
+  const words = errors.filter((each) => each instanceof Error).map(({ message }) => message);
+  return words.length === 0 ? error.message : words.join(', ');
+}
+
+interface TransportParts {
+  readonly about: string;
+  readonly events: TransportEvents;
+  readonly responseBytesMax: number;
+}
+
+class KafkaTcpTransport implements ClientTransport {
+  readonly #socket: Socket;
+  readonly #parts: TransportParts;
+  readonly #splitter: FrameSplitter;
+  #isCorked = false;
+  #hasEnded = false;
+  #fault: Error | undefined;
+  #writable: Promise<void> | undefined;
+  #release: (() => void) | undefined;
+
+  constructor(socket: Socket, parts: TransportParts) {
+    this.#socket = socket;
+    this.#parts = parts;
+    this.#splitter = new FrameSplitter({
+      bytesMax: parts.responseBytesMax,
+      onFrame: (frame) => parts.events.onFrame(frame),
+      onObjection: (reason) => this.#end(new LogFault('ERR_MALFORMED_FRAME', `${parts.about}: ${reason}`)),
+      allocate: Buffer.allocUnsafe,
+    });
+    socket.on('data', (chunk: Uint8Array) => this.#splitter.push(chunk));
+    socket.on('drain', () => this.#drained());
+    socket.on('error', (error) => {
+      this.#fault = error;
+    });
+    socket.on('close', () => this.#end(this.#lost()));
+  }
+
+  #lost(): LogFault {
+    const words = this.#fault === undefined ? 'connection closed' : reasonOf(this.#fault);
+    return new LogFault('ERR_CONNECTION', `connection to ${this.#parts.about} ended: ${words}`, this.#fault);
+  }
+
+  #end(fault: LogFault): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#splitter.end();
+    this.#socket.destroy();
+    this.#drained();
+    this.#parts.events.onClose(fault);
+  }
+
+  /** The frames of one turn of the event loop leave in one call of the operating system. */
+  send(frame: Uint8Array): void {
+    if (this.#hasEnded) return;
+    this.#cork();
+    const isJoined = frame.byteLength <= JOINED_BYTES_MAX;
+    const head = Buffer.allocUnsafe(LENGTH_BYTES + (isJoined ? frame.byteLength : 0));
+    writeLength(head, 0, frame.byteLength);
+    if (isJoined) head.set(frame, LENGTH_BYTES);
+    this.#socket.write(head);
+    if (!isJoined) this.#socket.write(frame);
+  }
+
+  #cork(): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    this.#socket.cork();
+    process.nextTick(() => {
+      this.#isCorked = false;
+      this.#socket.uncork();
+    });
+  }
+
+  whenWritable(): Promise<void> | undefined {
+    if (this.#hasEnded || this.#socket.writableLength <= BUFFERED_BYTES_MAX) return undefined;
+    this.#writable ??= new Promise((resolve) => {
+      this.#release = resolve;
+    });
+    return this.#writable;
+  }
+
+  #drained(): void {
+    this.#release?.();
+    this.#writable = undefined;
+    this.#release = undefined;
+  }
+
+  close(): void {
+    this.#end(new LogFault('ERR_CLOSED', `the connection to ${this.#parts.about} was closed`));
+  }
+}
