@@ -83,6 +83,11 @@ interface PendingWrite {
   resolve(errorCode: number): void;
 }
 
+interface ReadRecords {
+  readonly records: Uint8Array;
+  readonly logEndOffset: number;
+}
+
 export class CoordinatorLogPartition<R, M extends StateMachine<R>> {
   readonly #options: CoordinatorLogPartitionOptions<R, M>;
   #machine: M;
@@ -230,18 +235,20 @@ export class CoordinatorLogPartition<R, M extends StateMachine<R>> {
     let offset = (await this.#whenOpen()).logStartOffset;
     let retries = 0;
     while (offset < (partition.state?.logEndOffset ?? 0)) {
-      const region = await this.#read(offset);
-      if (region === undefined) {
+      const read = await this.#read(offset);
+      if (read === undefined) {
         if (++retries > RETRIES_MAX) throw this.#unreadable('its owner was lost again and again');
         await this.#pause();
         continue;
       }
       const from = offset;
-      for (const batch of codec.decode(region)) {
+      for (const batch of codec.decode(read.records)) {
         if (batch.lastOffset >= offset) this.#applyBatch(batch, offset);
         offset = Math.max(offset, batch.lastOffset + 1);
       }
-      if (offset === from) throw this.#unreadable(`nothing could be read at offset ${offset}`);
+      // Compaction of somebody else's may leave nothing up to the end, and Kafka's does.
+      if (read.records.length === 0) offset = read.logEndOffset;
+      if (offset <= from) throw this.#unreadable(`nothing could be read at offset ${offset}`);
     }
     this.#order = offset;
   }
@@ -256,8 +263,8 @@ export class CoordinatorLogPartition<R, M extends StateMachine<R>> {
     }
   }
 
-  /** Undefined where the owner was lost. */
-  async #read(offset: number): Promise<Uint8Array | undefined> {
+  /** Undefined where the owner was lost. No records: there were none from `offset` to what was then the log end. */
+  async #read(offset: number): Promise<ReadRecords | undefined> {
     const { partition, executor } = this.#options;
     const read = { handle: partition.handle, offset, maxBytes: REPLAY_BYTES } as const;
     const { reads } = await executor.fetch({
@@ -266,7 +273,7 @@ export class CoordinatorLogPartition<R, M extends StateMachine<R>> {
       reads: [{ ...read, end: 'log-end', currentLeaderEpoch: -1, lastFetchedEpoch: -1 }],
     });
     const [reply] = reads;
-    if (reply?.outcome === 'ok') return reply.records;
+    if (reply?.outcome === 'ok') return { records: reply.records, logEndOffset: reply.state?.logEndOffset ?? offset };
     if (reply?.outcome === 'worker-lost') return undefined;
     throw reply?.fault === undefined
       ? this.#unreadable(`it answered ${reply?.outcome}`)

@@ -18,11 +18,22 @@ const CONFIG = {
   'log.segment.delete.delay.ms': '0',
 };
 const LOGS = ['__consumer_offsets', '__transaction_state'] as const;
+/** A file of the first partition of committed offsets. */
+function offsetsFile(baseOffset: number, kind = 'log'): string {
+  return `__consumer_offsets-0/${String(baseOffset).padStart(20, '0')}.${kind}`;
+}
+
 const GROUPS = ['a', 'b', 'c', 'gone'];
 
 function sizeOf(fixture: BrokerFixture, topic: string): number {
   for (const gauge of fixture.broker.partitions()) if (gauge.topic === topic) return gauge.state?.sizeBytes ?? -1;
   return -1;
+}
+
+function contentOf({ store }: BrokerFixture, path: string): Uint8Array {
+  const content = store.readSmall(path);
+  if (content === undefined) throw new Error(`there is no ${path}`);
+  return content;
 }
 
 /** Lets compaction look, flush, and go through what is due. */
@@ -94,4 +105,29 @@ test('a compacted topic takes no record without a key', async () => {
   const refused = await fixture.produce('table', fixture.batch('no key'));
   expect(refused).toMatchObject({ errorCode: 87, baseOffset: -1 });
   expect(refused.errorMessage).toContain('without a key');
+});
+
+test('a log of which Kafka’s compaction left nothing up to the end is read', async () => {
+  const config = { 'offsets.topic.num.partitions': '1' };
+  const fixture = await BrokerFixture.start({ config });
+  await fixture.createTopic('orders', 1);
+  expect(await commit(fixture, { groupId: 'a', offset: 7 })).toBe('NONE');
+  const kept = contentOf(fixture, offsetsFile(0)).length;
+  for (const offset of [1, 2, 3]) expect(await commit(fixture, { groupId: 'gone', offset })).toBe('NONE');
+  await fixture.broker.close();
+  // The segment ends before the offset at which the next one, which is empty, begins: 4, one record for each commit.
+  fixture.store.put(offsetsFile(0), contentOf(fixture, offsetsFile(0)).slice(0, kept));
+  for (const kind of ['index', 'timeindex']) fixture.store.put(offsetsFile(0, kind), new Uint8Array(0));
+  fixture.store.put(offsetsFile(4), new Uint8Array(0));
+  fixture.store.put('cleaner-offset-checkpoint', new TextEncoder().encode('0\n1\n__consumer_offsets 0 4\n'));
+
+  const again = await fixture.restart({ clean: false, config });
+  for (let turn = 0; turn < 10; turn++) await settle();
+  expect(await committed(again, 'a')).toMatchObject({ error: 'NONE', offset: 7 });
+  expect(await committed(again, 'gone')).toMatchObject({ offset: -1 });
+  expect(await commit(again, { groupId: 'b', offset: 9 })).toBe('NONE');
+  const last = await again.restart({ config });
+  for (let turn = 0; turn < 10; turn++) await settle();
+  expect(await committed(last, 'a')).toMatchObject({ offset: 7 });
+  expect(await committed(last, 'b')).toMatchObject({ offset: 9 });
 });
