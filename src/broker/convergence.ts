@@ -20,6 +20,11 @@ export interface ConvergenceOptions {
 
 /** Internal topics whose records are Kafka's: what a Kafka broker left there goes on here. */
 const COORDINATOR_TOPICS: ReadonlySet<string> = new Set(['__consumer_offsets', '__transaction_state']);
+/** Topics of Kafka's own that nothing here reads or writes once it runs, and what they hold. */
+const KAFKAS_OWN: Readonly<Record<string, string>> = {
+  __cluster_metadata: "Kafka's metadata log, which is read when the directory is taken over",
+  __share_group_state: 'the state of share groups, which are not served',
+};
 /** Far more than a broker gives in that time. */
 const PRODUCER_IDS_PER_MS = 1000;
 
@@ -87,9 +92,14 @@ async function skipProducerIds({ metadata, clock }: ConvergenceOptions): Promise
 /** Topics that have directories and no metadata. */
 function orphans({ metadata, directory, logger }: ConvergenceOptions, removed: ReadonlySet<string>): Iterable<Orphan> {
   const found = new Map<string, Orphan>();
+  const kept = new Set<string>();
   for (const [name, stored] of directory.partitions) {
     const parsed = parsePartitionDirectory(name);
     if (parsed === undefined || removed.has(name)) continue;
+    if (Object.hasOwn(KAFKAS_OWN, parsed.topic)) {
+      kept.add(parsed.topic);
+      continue;
+    }
     const known = metadata.topic(parsed.topic);
     if (known !== undefined && known.partitions.length > parsed.index) continue;
     const id = parseUuid(stored.topicId ?? '');
@@ -106,6 +116,9 @@ function orphans({ metadata, directory, logger }: ConvergenceOptions, removed: R
     } else {
       orphan.partitionCount = Math.max(orphan.partitionCount, parsed.index + 1);
     }
+  }
+  for (const topic of kept) {
+    logger.info("the data directory keeps a topic of Kafka's own as it is", { topic, what: KAFKAS_OWN[topic] });
   }
   return found.values();
 }
