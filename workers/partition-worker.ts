@@ -4,9 +4,9 @@
 import { parentPort } from 'node:worker_threads';
 import { workerData } from 'piscina';
 import { present } from '../src/core/assert.ts';
-import type { PartitionCommand } from '../src/partition/commands.ts';
 import type { GroupReply, PartitionGroup } from '../src/partition/group.ts';
 import { PartitionOwner } from '../src/partition/partition-owner.ts';
+import { mayDecompress } from '../src/partition/slot-memory.ts';
 import { systemClock } from '../src/platform/node/clock.ts';
 import { createNodeCodecs } from '../src/platform/node/codecs.ts';
 import { NodeStore } from '../src/platform/node/node-store.ts';
@@ -37,8 +37,4 @@ function createOwner(data: PartitionWorkerData): PartitionOwner {
 export function execute(group: PartitionGroup): GroupReply | Promise<GroupReply> {
   if (nodeCodecs.isLoaded || !group.commands.some(mayDecompress)) return moveReply(owner.execute(group));
   return nodeCodecs.load().then(() => moveReply(owner.execute(group)));
-}
-
-function mayDecompress({ kind }: PartitionCommand): boolean {
-  return kind === 'append' || kind === 'list-offset' || kind === 'maintain';
 }

@@ -2,9 +2,10 @@
 
 import { afterEach } from 'vitest';
 import type { RequestHandler } from '../../src/broker/request-handler.ts';
+import type { KafkaListener } from '../../src/embedded/kafka-listeners.ts';
 import { ConnectionSet, type ConnectionSetOptions } from '../../src/net/connection-set.ts';
 import { systemClock } from '../../src/platform/node/clock.ts';
-import { type KafkaListener, type KafkaListenerOptions, listenKafka } from '../../src/platform/node/kafka-listener.ts';
+import { type KafkaListenerOptions, listenKafka } from '../../src/platform/node/kafka-listener.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 import { echoHandler, RawClient } from './listener-fixture.ts';
 

@@ -4,7 +4,8 @@ import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { parseBrokerConfig } from '../../src/broker/config/broker-config.ts';
 import type { LogFields } from '../../src/core/logger.ts';
-import { KafkaListeners, named } from '../../src/platform/node/kafka-listeners.ts';
+import { KafkaListeners, type KafkaListenersOptions, named } from '../../src/embedded/kafka-listeners.ts';
+import { listenKafka } from '../../src/platform/node/kafka-listener.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 import { framed, HeldHandler, startKafka, TcpClient } from './kafka-listener-fixture.ts';
 import { bytesResponse, echoHandler, RawClient } from './listener-fixture.ts';
@@ -45,10 +46,8 @@ describe('addresses', () => {
       listeners: settings.listeners ?? [],
       advertised: settings.advertisedListeners,
       protocolMap: settings.listenerProtocolMap,
-      handler: echoHandler,
-      connections,
-      logger: silentLogger,
-      requestBytesMax: 1000,
+      listen: (setting) =>
+        listenKafka({ ...setting, handler: echoHandler, connections, logger: silentLogger, requestBytesMax: 1000 }),
     });
     expect(listeners.advertised('OUTSIDE')).toEqual({ host: 'broker.example', port: 19_092 });
     expect(listeners.advertised('PLAIN2')).toBeUndefined();
@@ -84,13 +83,11 @@ describe('addresses', () => {
 
   it('opens all listeners or none', async () => {
     const { listener, connections } = await startKafka();
-    const options = {
+    const options: Omit<KafkaListenersOptions, 'listeners'> = {
       advertised: [],
       protocolMap: 'PLAINTEXT:PLAINTEXT',
-      handler: echoHandler,
-      connections,
-      logger: silentLogger,
-      requestBytesMax: 1000,
+      listen: (setting) =>
+        listenKafka({ ...setting, handler: echoHandler, connections, logger: silentLogger, requestBytesMax: 1000 }),
     };
     const free = { host: '127.0.0.2', port: listener.port };
     const taken = { host: '127.0.0.1', port: listener.port };
@@ -122,10 +119,8 @@ describe('addresses', () => {
         listeners: settings.listeners ?? [],
         advertised: settings.advertisedListeners,
         protocolMap: settings.listenerProtocolMap,
-        handler: echoHandler,
-        connections,
-        logger: silentLogger,
-        requestBytesMax: 1000,
+        listen: (setting) =>
+          listenKafka({ ...setting, handler: echoHandler, connections, logger: silentLogger, requestBytesMax: 1000 }),
       });
     };
     await expect(open('SSL://:0', '')).rejects.toThrow(/cannot speak 'SSL'/);

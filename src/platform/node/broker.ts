@@ -6,12 +6,13 @@ import { createRequire } from 'node:module';
 import { parseBrokerConfig } from '../../broker/config/broker-config.ts';
 import type { Logger } from '../../core/logger.ts';
 import { EmbeddedBroker } from '../../embedded/embedded-broker.ts';
+import { KafkaListeners, named } from '../../embedded/kafka-listeners.ts';
 import { SlotExecutor } from '../../partition/slot-executor.ts';
 import { systemClock, systemRandom } from './clock.ts';
 import { createClientCodecs, createNodeCodecs } from './codecs.ts';
 import { type NodeDirectory, openNodeDirectory } from './data-directory.ts';
 import { type HttpListener, listenHttp } from './http-listener.ts';
-import { KafkaListeners, named } from './kafka-listeners.ts';
+import { listenKafka } from './kafka-listener.ts';
 import type { BrokerMetrics } from './metrics.ts';
 import { RequestTally } from './metrics-tally.ts';
 import { startPiscinaThread } from './piscina-thread.ts';
@@ -158,10 +159,14 @@ class NodeBroker implements RunningBroker {
       listeners: kafka?.map(named) ?? settings.listeners ?? [],
       advertised: settings.advertisedListeners,
       protocolMap: settings.listenerProtocolMap,
-      handler,
-      connections,
-      logger,
-      requestBytesMax: settings.socketRequestMaxBytes,
+      listen: (setting) =>
+        listenKafka({
+          ...setting,
+          handler,
+          connections,
+          logger,
+          requestBytesMax: settings.socketRequestMaxBytes,
+        }),
     });
   }
 

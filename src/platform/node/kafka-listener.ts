@@ -5,6 +5,7 @@ import { createServer, isIPv6, type Server, type Socket } from 'node:net';
 import type { ConnectionContext, RequestHandler } from '../../broker/request-handler.ts';
 import { LogFault } from '../../core/fault.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { KafkaListener } from '../../embedded/kafka-listeners.ts';
 import { Connection } from '../../net/connection.ts';
 import type { ConnectionSet } from '../../net/connection-set.ts';
 import { CLOSE_CODES } from '../../net/frame-transport.ts';
@@ -24,19 +25,6 @@ export interface KafkaListenerOptions {
   readonly logger: Logger;
   /** socket.request.max.bytes: a larger length ends its connection. */
   readonly requestBytesMax: number;
-}
-
-export interface KafkaListener {
-  readonly name: string;
-  /** `HOST:PORT` as clients are to write it. */
-  readonly authority: string;
-  /** The host bound to as it was given, and the port as it is; the host is undefined where it stands for every address. */
-  readonly host: string | undefined;
-  readonly port: number;
-  /** Serves the sockets that wait, and all that come from now on. */
-  serve(): void;
-  /** Stops accepting, closes its connections with those of the set, and resolves when all have ended. */
-  close(deadlineMs?: number): Promise<void>;
 }
 
 /** Hosts that stand for this machine: both loopback addresses are served, because clients resolve `localhost` to either. */

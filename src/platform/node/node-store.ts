@@ -1,5 +1,5 @@
-// A store over a directory of the file system, with node:fs. Files are held by name; operating-system handles behind them
-// are few, opened as needed and closed when others need them more, never while a flush of theirs is under way.
+// A store over a directory of the file system, with node:fs. Files are held by name; the operating system's handles behind
+// them come and go.
 
 import {
   closeSync,
@@ -22,19 +22,22 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { assert, present } from '../../core/assert.ts';
+import { assert } from '../../core/assert.ts';
 import { LogFault } from '../../core/fault.ts';
 import { OPEN_FILES_MAX } from '../../core/limits.ts';
 import type { Store, StoreEntry, StoreFile } from '../../core/platform.ts';
+import { type HandleOpener, HandlePool } from '../handle-pool.ts';
+
+type NodeHandles = HandlePool<NodeFile, number>;
 
 export class NodeStore implements Store {
   readonly #root: string;
-  readonly #handles: HandlePool;
+  readonly #handles: NodeHandles;
 
   /** `root` must exist. `openFilesMax` bounds the operating system's handles that are open at a time. */
   constructor(root: string, openFilesMax: number = OPEN_FILES_MAX) {
     this.#root = root;
-    this.#handles = new HandlePool(openFilesMax);
+    this.#handles = new HandlePool(openFilesMax, OPENER);
   }
 
   /** Handles of the operating system that are open now. */
@@ -122,22 +125,22 @@ export class NodeStore implements Store {
 class NodeFile implements StoreFile {
   readonly path: string;
   readonly absolutePath: string;
-  readonly #handles: HandlePool;
+  readonly #handles: NodeHandles;
   #closed = false;
 
-  constructor(path: string, absolutePath: string, handles: HandlePool) {
+  constructor(path: string, absolutePath: string, handles: NodeHandles) {
     this.path = path;
     this.absolutePath = absolutePath;
     this.#handles = handles;
   }
 
   create(): void {
-    this.#handles.descriptor(this, true);
+    this.#handles.handle(this, true);
   }
 
   size(): number {
     return attempt('size', this.path, () => {
-      const open = this.#handles.openDescriptor(this);
+      const open = this.#handles.openHandle(this);
       return open === undefined ? statSync(this.absolutePath).size : fstatSync(open).size;
     });
   }
@@ -186,96 +189,15 @@ class NodeFile implements StoreFile {
 
   #descriptor(): number {
     assert(!this.#closed, `${this.path} is open`);
-    return this.#handles.descriptor(this, false);
+    return this.#handles.handle(this, false);
   }
 }
 
-interface Handle {
-  readonly descriptor: number;
-  /** Flushes under way. */
-  pins: number;
-  /** Closed by its owner while a flush was under way. */
-  released: boolean;
-}
-
-/** Descriptors in the order of their last use. */
-class HandlePool {
-  readonly #openFilesMax: number;
-  readonly #handles = new Map<NodeFile, Handle>();
-  #latest: NodeFile | undefined;
-
-  constructor(openFilesMax: number) {
-    this.#openFilesMax = openFilesMax;
-  }
-
-  get size(): number {
-    return this.#handles.size;
-  }
-
-  openDescriptor(file: NodeFile): number | undefined {
-    return this.#handles.get(file)?.descriptor;
-  }
-
-  /** With `create` the file is created where it is absent; it is then held like any other. */
-  descriptor(file: NodeFile, create: boolean): number {
-    const known = this.#handles.get(file);
-    if (known !== undefined) {
-      if (this.#latest !== file) this.#touch(file, known);
-      return known.descriptor;
-    }
-    this.#makeRoom();
-    const descriptor = openSync(file.absolutePath, create ? constants.O_RDWR | constants.O_CREAT : constants.O_RDWR);
-    this.#handles.set(file, { descriptor, pins: 0, released: false });
-    this.#latest = file;
-    return descriptor;
-  }
-
-  pin(file: NodeFile): void {
-    present(this.#handles.get(file), 'handle to pin').pins += 1;
-  }
-
-  unpin(file: NodeFile): void {
-    const handle = present(this.#handles.get(file), 'pinned handle');
-    handle.pins -= 1;
-    if (handle.pins === 0 && handle.released) this.#close(file, handle);
-  }
-
-  release(file: NodeFile): void {
-    const handle = this.#handles.get(file);
-    if (handle === undefined) return;
-    if (handle.pins > 0) handle.released = true;
-    else this.#close(file, handle);
-  }
-
-  closeAll(): void {
-    for (const [file, handle] of [...this.#handles]) {
-      if (handle.pins > 0) handle.released = true;
-      else this.#close(file, handle);
-    }
-  }
-
-  #touch(file: NodeFile, handle: Handle): void {
-    this.#handles.delete(file);
-    this.#handles.set(file, handle);
-    this.#latest = file;
-  }
-
-  /** Closes the handle that was not used for longest. When all are pinned there is one more for a while. */
-  #makeRoom(): void {
-    if (this.#handles.size < this.#openFilesMax) return;
-    for (const [file, handle] of this.#handles) {
-      if (handle.pins > 0) continue;
-      this.#close(file, handle);
-      return;
-    }
-  }
-
-  #close(file: NodeFile, handle: Handle): void {
-    this.#handles.delete(file);
-    if (this.#latest === file) this.#latest = undefined;
-    closeSync(handle.descriptor);
-  }
-}
+const OPENER: HandleOpener<NodeFile, number> = {
+  open: ({ absolutePath }, create) =>
+    openSync(absolutePath, create ? constants.O_RDWR | constants.O_CREAT : constants.O_RDWR),
+  close: (descriptor) => closeSync(descriptor),
+};
 
 function writeFully(descriptor: number, source: Uint8Array, position: number): void {
   let written = 0;

@@ -3,16 +3,10 @@
 
 import { createRequire } from 'node:module';
 import { move, Piscina, transferableSymbol, valueSymbol } from 'piscina';
-import { DECOMPRESSED_BATCH_BYTES_MAX, OPEN_FILES_MAX, REQUEST_BYTES_LIMIT, SLAB_BYTES } from '../../core/limits.ts';
-import type { PartitionCommand, PartitionEvent, PartitionReply } from '../../partition/commands.ts';
+import { OPEN_FILES_MAX, SLAB_BYTES } from '../../core/limits.ts';
+import type { PartitionEvent } from '../../partition/commands.ts';
 import type { GroupReply, PartitionGroup, SlotThread, SlotThreadListener } from '../../partition/group.ts';
-import { Kernels } from '../../wasm/kernels.ts';
-
-/**
- * The most that the scratch memory of a slot may grow to: a batch of the largest request, what it decompresses to, and
- * room beside them. Address space alone until it is used.
- */
-const SCRATCH_BYTES_MAX = DECOMPRESSED_BATCH_BYTES_MAX + 2 * REQUEST_BYTES_LIMIT;
+import { createSlotMemory, slabViews, transferableGroup, transferablesOf } from '../../partition/slot-memory.ts';
 
 /** What the worker is started with. */
 export interface PartitionWorkerData {
@@ -35,7 +29,7 @@ export interface PiscinaThreadOptions {
 }
 
 export function startPiscinaThread(options: PiscinaThreadOptions): SlotThread {
-  const memory = Kernels.createSharedMemory({ reservedBytes: 2 * SLAB_BYTES, scratchBytesMax: SCRATCH_BYTES_MAX });
+  const memory = createSlotMemory();
   const data: PartitionWorkerData = {
     module: options.module,
     memory,
@@ -70,41 +64,13 @@ export function startPiscinaThread(options: PiscinaThreadOptions): SlotThread {
 }
 
 function runGroup(pool: Piscina<PartitionGroup, GroupReply>, group: PartitionGroup): Promise<GroupReply> {
-  if (!group.commands.some(carriesBytes)) return pool.run(group);
-  const transferList: ArrayBuffer[] = [];
-  const commands = group.commands.map((command) => {
-    if (command.kind !== 'append' || command.bytes === undefined) return command;
-    // A view on a socket's buffer cannot be given away: a clone would carry the whole of that buffer along.
-    const bytes = new Uint8Array(command.bytes);
-    transferList.push(bytes.buffer);
-    return { ...command, bytes };
-  });
-  return pool.run({ ...group, commands }, { transferList });
-}
-
-function carriesBytes(command: PartitionCommand): boolean {
-  return command.kind === 'append' && command.bytes !== undefined;
+  const { group: given, transfer } = transferableGroup(group);
+  return transfer.length === 0 ? pool.run(given) : pool.run(given, { transferList: transfer });
 }
 
 /** Marks the record bytes of a reply as given away to the main thread, so that they are not copied. */
 export function moveReply(reply: GroupReply): GroupReply {
-  const buffers: ArrayBuffer[] = [];
-  for (const one of reply.replies) collectBuffers(one, buffers);
+  const buffers = transferablesOf(reply);
   if (buffers.length === 0) return reply;
   return move({ [transferableSymbol]: buffers, [valueSymbol]: reply }) as unknown as GroupReply;
-}
-
-function collectBuffers(reply: PartitionReply, buffers: ArrayBuffer[]): void {
-  if (!('reads' in reply)) return;
-  for (const { records } of reply.reads) {
-    if (records.length > 0 && records.buffer instanceof ArrayBuffer) buffers.push(records.buffer);
-  }
-}
-
-function slabViews(memory: WebAssembly.Memory): [Uint8Array, Uint8Array] {
-  const base = Kernels.heapBase;
-  return [
-    new Uint8Array(memory.buffer, base, SLAB_BYTES),
-    new Uint8Array(memory.buffer, base + SLAB_BYTES, SLAB_BYTES),
-  ];
 }

@@ -1,9 +1,25 @@
 // The Kafka listeners of one broker: opens those that are configured, and knows what each tells its clients to connect to.
+// How one is bound is the runtime's.
 
-import { checkListeners, LISTENER_NAME_DEFAULT, type ListenerSetting } from '../../broker/config/listeners.ts';
-import { type KafkaListener, type KafkaListenerOptions, listenKafka } from './kafka-listener.ts';
+import { checkListeners, LISTENER_NAME_DEFAULT, type ListenerSetting } from '../broker/config/listeners.ts';
 
-export interface KafkaListenersOptions extends Omit<KafkaListenerOptions, 'name' | 'host' | 'port'> {
+/** One listener that is bound. */
+export interface KafkaListener {
+  readonly name: string;
+  /** `HOST:PORT` as clients are to write it. */
+  readonly authority: string;
+  /** The host bound to as it was given, and the port as it is; the host is undefined where it stands for every address. */
+  readonly host: string | undefined;
+  readonly port: number;
+  /** Serves the sockets that wait, and all that come from now on. */
+  serve(): void;
+  /** Stops accepting, closes its connections with those of the set, and resolves when all have ended. */
+  close(deadlineMs?: number): Promise<void>;
+}
+
+export interface KafkaListenersOptions {
+  /** How the runtime binds one. @throws LogFault ERR_LISTEN where the address cannot be bound */
+  readonly listen: (setting: ListenerSetting) => Promise<KafkaListener>;
   readonly listeners: readonly ListenerSetting[];
   readonly advertised: readonly ListenerSetting[];
   /** listener.security.protocol.map */
@@ -34,7 +50,7 @@ export class KafkaListeners {
     checkListeners({ ...options, protocolMap: withNames(options) });
     const open: KafkaListener[] = [];
     try {
-      for (const setting of options.listeners) open.push(await listenKafka({ ...options, ...setting }));
+      for (const setting of options.listeners) open.push(await options.listen(setting));
     } catch (error) {
       await Promise.all(open.map((listener) => listener.close()));
       throw error;
