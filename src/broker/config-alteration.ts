@@ -4,7 +4,7 @@
 import type { CommitResult, MetadataStore } from '../cluster/metadata-store.ts';
 import { CONFIGURED_GROUPS_MAX } from '../core/limits.ts';
 import { ERROR_CODES } from '../protocol/errors.ts';
-import type { BrokerConfig, ConfigEntries } from './config/broker-config.ts';
+import { type BrokerConfig, type ConfigEntries, topicObjection } from './config/broker-config.ts';
 import { BROKER_CONFIGS } from './config/broker-configs.ts';
 import type { ConfigTable } from './config/definition.ts';
 import { GROUP_CONFIGS, groupObjection } from './config/group-resource-configs.ts';
@@ -120,7 +120,7 @@ function topicTarget(services: BrokerServices, topic: RoutedTopic): Target {
     table: TOPIC_CONFIGS,
     before,
     fallback: (name) => services.config.resolveTopic(name, {}).value ?? '',
-    refusal: () => undefined,
+    refusal: (configs) => invalid(topicObjection(configs, services.config)),
     commit: (configs) => services.metadata.commit([{ kind: 'configure-topic', id, revision, configs }]),
     settled: () => services.topics.settled(topic.name),
   };

@@ -3,7 +3,7 @@
 import { PARTITIONS_PER_REQUEST_MAX } from '../core/limits.ts';
 import { ERROR_CODES } from '../protocol/errors.ts';
 import { type Uuid, uuidFromBytes } from '../protocol/uuid.ts';
-import type { ConfigEntries } from './config/broker-config.ts';
+import { type ConfigEntries, topicObjection } from './config/broker-config.ts';
 import { normalize, objection, quote } from './config/definition.ts';
 import { TOPIC_CONFIGS } from './config/topic-configs.ts';
 import type { RoutedTopic } from './router.ts';
@@ -53,7 +53,7 @@ export function planTopic(services: BrokerServices, wish: TopicWish): TopicPlan 
   if (objected !== undefined) return objected;
   const count = wish.assignments.length > 0 ? assignedCount(services, wish) : wishedCount(services, wish);
   if (typeof count !== 'number') return count;
-  const configs = planConfigs(wish.configs);
+  const configs = planConfigs(services, wish.configs);
   if (isConfigRefusal(configs)) return configs.refusal;
   return { name, partitionCount: count, replicationFactor: 1, configs: configs.entries };
 }
@@ -147,13 +147,15 @@ function isConfigRefusal(planned: PlannedConfigs): planned is { readonly refusal
   return 'refusal' in planned;
 }
 
-function planConfigs(wishes: TopicWish['configs']): PlannedConfigs {
+function planConfigs({ config }: BrokerServices, wishes: TopicWish['configs']): PlannedConfigs {
   const entries: Record<string, string> = {};
   for (const { name, value } of wishes) {
     const checked = checkTopicConfig(name, value);
     if (typeof checked !== 'string') return { refusal: checked };
     entries[name] = checked;
   }
+  const objected = topicObjection(entries, config);
+  if (objected !== undefined) return { refusal: refuse(ERROR_CODES.INVALID_CONFIG, objected) };
   return { entries };
 }
 

@@ -1,6 +1,7 @@
 // DescribeConfigs and IncrementalAlterConfigs, and that changes take effect and last.
 
 import { expect, test } from 'vitest';
+import { parseBrokerConfig } from '../../src/broker/config/broker-config.ts';
 import { BROKER_CONFIGS } from '../../src/broker/config/broker-configs.ts';
 import { TOPIC_CONFIGS } from '../../src/broker/config/topic-configs.ts';
 import type { PartitionExecutor } from '../../src/partition/commands.ts';
@@ -214,4 +215,37 @@ test('changes of one topic at the same time are all made', async () => {
   const codes = await Promise.all(keys.map((key) => alter(fixture, [[key, SET, '4000000']])));
   expect(codes).toEqual([0, 0, 0, 0]);
   for (const key of keys) expect(await configOf(fixture, TOPIC, 'a', key)).toEqual(['4000000', 1]);
+});
+
+test('records may not have to stay uncompacted for longer than they may, wherever the two are given', async () => {
+  const invalid = ERROR_CODES.INVALID_CONFIG;
+  const [least, most] = ['min.compaction.lag.ms', 'max.compaction.lag.ms'];
+  const fixture = await BrokerFixture.start();
+  const created = (configs: Readonly<Record<string, string>>, name = 'b') => fixture.createTopic(name, 1, configs);
+  await expect(created({ [least]: '11', [most]: '10' })).rejects.toThrow(
+    /min\S+ \(11\) must not be above max\S+ \(10\)/,
+  );
+  await created({ [least]: '10', [most]: '10' }, 'a');
+  expect(await alter(fixture, [[least, SET, '11']])).toBe(invalid);
+  expect(await alter(fixture, [[most, SET, '9']], { validateOnly: true })).toBe(invalid);
+  expect(await alter(fixture, [[least, SET, '9007199254740991']])).toBe(invalid);
+  const both: readonly Change[] = [
+    [least, SET, '9007199254740990'],
+    [most, SET, '9007199254740991'],
+  ];
+  expect(await alter(fixture, both)).toBe(0);
+  expect(await alter(fixture, [[most, DELETE, null]])).toBe(0);
+
+  // The broker's value holds for topics that set none, and its own two are held together in either layer.
+  const [brokerLeast, brokerMost] = ['log.cleaner.min.compaction.lag.ms', 'log.cleaner.max.compaction.lag.ms'];
+  expect(await alter(fixture, [[brokerMost, SET, '50']], { type: BROKER, name: '' })).toBe(0);
+  await expect(created({ [least]: '51' })).rejects.toThrow(/is 50 .* is 51/);
+  for (const name of ['', '1']) {
+    expect(await alter(fixture, [[brokerLeast, SET, '51']], { type: BROKER, name })).toBe(invalid);
+    expect(await alter(fixture, [[brokerLeast, SET, '50']], { type: BROKER, name })).toBe(0);
+    expect(await alter(fixture, [[brokerMost, SET, '49']], { type: BROKER, name })).toBe(invalid);
+  }
+  expect(() => parseBrokerConfig({ [brokerLeast]: '3', [brokerMost]: '2' })).toThrow(
+    /\(3\) must not be above \S+ \(2\)/,
+  );
 });

@@ -4,6 +4,7 @@
 import { LogFault } from '../../core/fault.ts';
 import type { CleanerConfig, LogCompression, LogConfig } from '../../storage/log-config.ts';
 import { BROKER_CONFIGS, brokerSynonyms, NODE_ID } from './broker-configs.ts';
+import { brokerLagObjection, topicLagObjection } from './cleaner-configs.ts';
 import { listOf, toNumber } from './definition.ts';
 import { GROUP_KEYS, type GroupBrokerSettings, groupSettings, groupsObjection } from './group-configs.ts';
 import { type ListenerSetting, parseAdvertisedListeners, parseListeners, withoutControllers } from './listeners.ts';
@@ -152,7 +153,8 @@ export class BrokerConfig {
 
   /** What speaks against the values together, dynamic ones included; undefined where nothing does. */
   get objection(): string | undefined {
-    return groupsObjection((name) => toNumber(this.resolve(name).value ?? '0'));
+    const number = (name: string): number => toNumber(this.resolve(name).value ?? '0');
+    return groupsObjection(number) ?? brokerLagObjection(number);
   }
 }
 
@@ -198,6 +200,11 @@ function listenersFor(value: string, controllers: readonly string[]): readonly L
   const listeners = withoutControllers(parseListeners('listeners', value), controllers);
   if (listeners.length > 0) return listeners;
   throw new LogFault('ERR_CONFIG', 'controller.listener.names takes every listener, and leaves none for clients');
+}
+
+/** What speaks against a topic's values together, with the broker's where the topic sets none. */
+export function topicObjection(overrides: ConfigEntries, broker: BrokerConfig): string | undefined {
+  return topicLagObjection((name) => toNumber(broker.resolveTopic(name, overrides).value ?? '0'));
 }
 
 /** The log's settings, and what else requests are checked against, for a topic with these overrides. */

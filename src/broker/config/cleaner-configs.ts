@@ -1,7 +1,7 @@
 // The keys of log compaction, under Kafka's names. It reads no value.
 
 import { DEDUPE_BUFFER_BYTES_MAX } from '../../core/limits.ts';
-import { type ConfigDefinition, define, LONG_MAX_TEXT } from './definition.ts';
+import { type ConfigDefinition, define, LONG_MAX_TEXT, orderObjection } from './definition.ts';
 
 export const CLEANER_BROKER_CONFIGS: readonly ConfigDefinition[] = [
   define(
@@ -93,3 +93,12 @@ export const CLEANER_BROKER_CONFIGS: readonly ConfigDefinition[] = [
     { min: 1, dynamic: true },
   ),
 ];
+
+/** A record that must not be compacted yet cannot be due already: of the broker's values, and of a topic's. */
+export const brokerLagObjection = lagObjection('log.cleaner.');
+export const topicLagObjection = lagObjection('');
+
+function lagObjection(prefix: string): (number: (name: string) => number) => string | undefined {
+  const keys = [`${prefix}min.compaction.lag.ms`, `${prefix}max.compaction.lag.ms`] as const;
+  return (number) => orderObjection(number, keys);
+}

@@ -136,6 +136,15 @@ export function toNumber(value: string): number {
   return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Number(value)));
 }
 
+/** What speaks against two values of which one must not be less than the other; undefined where nothing does. */
+export function orderObjection(
+  number: (name: string) => number,
+  [less, more]: readonly [less: string, more: string],
+): string | undefined {
+  if (number(less) <= number(more)) return undefined;
+  return `${more} is ${number(more)} and must not be less than ${less}, which is ${number(less)}`;
+}
+
 /** Keys by name. Throws ERR_CONFIG for a name that is not there. */
 export class ConfigTable {
   readonly definitions: readonly ConfigDefinition[];

@@ -1,7 +1,7 @@
 // The keys of consumer groups and committed offsets, under Kafka's names, and what the group coordinator reads of them.
 
 import type { GroupSettings } from '../groups/group-context.ts';
-import { type ConfigDefinition, define, listOf } from './definition.ts';
+import { type ConfigDefinition, define, listOf, orderObjection } from './definition.ts';
 
 const ONE_NODE = 'this broker does not replicate yet';
 const UNTUNED = 'this broker has no such setting';
@@ -266,14 +266,6 @@ export function boundsObjection(number: ConfigValues['number'], { name, min, max
   return (
     orderObjection(number, [min, max]) ?? orderObjection(number, [min, name]) ?? orderObjection(number, [name, max])
   );
-}
-
-function orderObjection(
-  number: ConfigValues['number'],
-  [less, more]: readonly [less: string, more: string],
-): string | undefined {
-  if (number(less) <= number(more)) return undefined;
-  return `${more} is ${number(more)} and must not be less than ${less}, which is ${number(less)}`;
 }
 
 /** A member whose heartbeats are no more frequent than its session lasts would be thrown out between two of them. */
