@@ -223,7 +223,7 @@ test('records may not have to stay uncompacted for longer than they may, whereve
   const fixture = await BrokerFixture.start();
   const created = (configs: Readonly<Record<string, string>>, name = 'b') => fixture.createTopic(name, 1, configs);
   await expect(created({ [least]: '11', [most]: '10' })).rejects.toThrow(
-    /min\S+ \(11\) must not be above max\S+ \(10\)/,
+    /is 10 and must not be less than \S+, which is 11/,
   );
   await created({ [least]: '10', [most]: '10' }, 'a');
   expect(await alter(fixture, [[least, SET, '11']])).toBe(invalid);
@@ -245,7 +245,5 @@ test('records may not have to stay uncompacted for longer than they may, whereve
     expect(await alter(fixture, [[brokerLeast, SET, '50']], { type: BROKER, name })).toBe(0);
     expect(await alter(fixture, [[brokerMost, SET, '49']], { type: BROKER, name })).toBe(invalid);
   }
-  expect(() => parseBrokerConfig({ [brokerLeast]: '3', [brokerMost]: '2' })).toThrow(
-    /\(3\) must not be above \S+ \(2\)/,
-  );
+  expect(() => parseBrokerConfig({ [brokerLeast]: '3', [brokerMost]: '2' })).toThrow(/is 2 .* is 3/);
 });

@@ -62,7 +62,7 @@ test('nothing set gives Kafka’s defaults', () => {
       removeExpiredIntervalMs: 3_600_000,
       verifiesPartitions: true,
       addPartitionsWaitMsMax: 100,
-      logPartitionCount: 50,
+      logPartitionCount: 8,
       logSegmentBytes: 104_857_600,
     },
   });

@@ -61,8 +61,9 @@ export const TRANSACTION_BROKER_CONFIGS: readonly ConfigDefinition[] = [
     {
       name: 'transaction.state.log.num.partitions',
       type: 'int',
-      defaultValue: '50',
-      documentation: 'Partitions of the transaction topic when it is made.',
+      // As few as of committed offsets, and for the same reasons: 50 are 202 files in place of 34.
+      defaultValue: '8',
+      documentation: 'Partitions of the transaction topic, when it is made. Not to be changed afterwards.',
     },
     { min: 1 },
   ),

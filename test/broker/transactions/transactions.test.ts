@@ -84,6 +84,26 @@ test('producers without a transactional id get ids of their own, which no restar
   expect(fixture.metadata.topic('__transaction_state')).toBeUndefined();
 });
 
+test('the log of transactions keeps the partitions that it was made with, eight where nothing says how many', async () => {
+  const count = (of: BrokerFixture): number | undefined => of.metadata.topic('__transaction_state')?.partitions.length;
+  const fresh = await BrokerFixture.start();
+  await begin(fresh);
+  expect(count(fresh)).toBe(8);
+
+  const fixture = await start({ 'transaction.state.log.num.partitions': '50' });
+  const ids = Array.from({ length: 12 }, (_, index) => `shop ${index}`);
+  const producers: TestProducer[] = [];
+  for (const id of ids) producers.push(await begin(fixture, id));
+  const again = await fixture.restart();
+  for (let turn = 0; turn < 10; turn++) await settle();
+  for (const producer of producers.map((each) => each.movedTo(again))) {
+    const { producerId, producerEpoch } = producer;
+    expect(await producer.init()).toBe('NONE');
+    expect(producer).toMatchObject({ producerId, producerEpoch: producerEpoch + 1 });
+  }
+  expect(count(again)).toBe(50);
+});
+
 test('InitProducerId refuses half an identity, an empty id and timeouts out of bounds', async () => {
   const fixture = await start({ 'transaction.max.timeout.ms': '1000' });
   const init = async (rest: object): Promise<string> => {
