@@ -23,6 +23,8 @@ export const FAULTS = {
   ERR_TIMEOUT: 'No answer came within the time allowed.',
   ERR_CLOSED: 'The object was used after it had been closed.',
   ERR_UNSUPPORTED: 'The operation, version or compression codec is not supported here. The fault names it.',
+  ERR_UPLINK_POSITION:
+    'The remote broker has forgotten where an uplink stood (its offsets.retention.minutes), and whether the last transaction before that was committed cannot be told. Choose `unresolved: resend` or `skip`.',
   ERR_USAGE: 'The command or call was given an argument that it cannot take. The fault names the argument.',
 } as const;
 

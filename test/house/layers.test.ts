@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'assembly/shared/batch-layout.ts',
   ],
   'src/client': ['src/core', 'src/protocol', 'src/wasm', 'src/broker/request-handler.ts'],
+  'src/uplink': ['src/core', 'src/protocol', 'src/wasm', 'src/client'],
   'src/net': ['src/core', 'src/broker/request-handler.ts', 'src/client'],
   // A whole broker without its runtime: it puts the rooms below together, as platform does with a runtime.
   'src/embedded': [
@@ -45,6 +46,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/broker',
     'src/client',
     'src/net',
+    'src/uplink',
     'src/embedded',
   ],
   'src/cli': ['src/core', 'src/client', 'src/platform', 'src/storage', 'src/wasm', 'src/broker/config'],

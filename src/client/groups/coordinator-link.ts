@@ -1,4 +1,5 @@
-// Requests to the broker that coordinates a group: it is looked up once, and again when it says that it is another one.
+// Requests to the broker that coordinates a group or a transactional id: it is looked up once, and again when it says that
+// it is another one.
 
 import type { Api } from '../../protocol/api.ts';
 import { ERROR_CODES } from '../../protocol/errors.ts';
@@ -8,25 +9,39 @@ import { BrokerFault } from '../broker-fault.ts';
 import type { Cluster, ConnectionUse } from '../cluster.ts';
 import { retrying } from '../retry.ts';
 
-const KEY_TYPE_GROUP = 0;
+/** What is coordinated: FindCoordinator's key types. */
+const KEY_TYPES = { group: 0, 'transactional id': 1 } as const;
 const BATCHED_VERSION = 4;
-/** From the next version on OffsetCommit (8) and OffsetFetch (9) know topics by their ids alone. */
-const VERSION_MAX: Readonly<Record<number, number>> = { 8: 9, 9: 9 };
+/**
+ * From the next version on OffsetCommit (8) and OffsetFetch (9) know topics by their ids alone, AddPartitionsToTxn (24)
+ * is between brokers, and TxnOffsetCommit (28) and EndTxn (26) need transaction version 2.
+ */
+const VERSION_MAX: Readonly<Record<number, number>> = { 8: 9, 9: 9, 24: 3, 26: 4, 28: 4 };
+
+export type CoordinatedKind = keyof typeof KEY_TYPES;
+
+export interface CoordinatorLinkOptions {
+  readonly use?: ConnectionUse;
+  readonly kind?: CoordinatedKind;
+}
 
 export class CoordinatorLink {
   readonly #cluster: Cluster;
-  readonly #groupId: string;
+  readonly #key: string;
+  readonly #kind: CoordinatedKind;
   readonly #use: ConnectionUse;
   #nodeId: number | undefined;
 
-  constructor(cluster: Cluster, groupId: string, use: ConnectionUse = 'control') {
+  /** `key` is the group's id or the transactional one. */
+  constructor(cluster: Cluster, key: string, { use = 'control', kind = 'group' }: CoordinatorLinkOptions = {}) {
     this.#cluster = cluster;
-    this.#groupId = groupId;
+    this.#key = key;
+    this.#kind = kind;
     this.#use = use;
   }
 
   get groupId(): string {
-    return this.#groupId;
+    return this.#key;
   }
 
   /**
@@ -46,7 +61,8 @@ export class CoordinatorLink {
           versionMax: VERSION_MAX[api.key] ?? api.versions[1],
         });
         const errorCode = errorOf(response);
-        if (errorCode !== ERROR_CODES.NONE) throw new BrokerFault(errorCode, `${api.name} of group ${this.#groupId}`);
+        if (errorCode !== ERROR_CODES.NONE)
+          throw new BrokerFault(errorCode, `${api.name} of ${this.#kind} ${this.#key}`);
         return response;
       } catch (error) {
         this.#nodeId = undefined;
@@ -59,12 +75,12 @@ export class CoordinatorLink {
     if (this.#nodeId !== undefined) return this.#nodeId;
     const { control } = this.#cluster;
     const batched = (await control.version(findCoordinator)) >= BATCHED_VERSION;
-    const keys = batched ? { coordinatorKeys: [this.#groupId] } : { key: this.#groupId };
-    const response = await control.request(findCoordinator, { ...keys, keyType: KEY_TYPE_GROUP });
+    const keys = batched ? { coordinatorKeys: [this.#key] } : { key: this.#key };
+    const response = await control.request(findCoordinator, { ...keys, keyType: KEY_TYPES[this.#kind] });
     const found = batched ? response.coordinators[0] : response;
     const errorCode = found?.errorCode ?? ERROR_CODES.COORDINATOR_NOT_AVAILABLE;
     if (found === undefined || errorCode !== ERROR_CODES.NONE) {
-      throw new BrokerFault(errorCode, `look up the coordinator of group ${this.#groupId}`);
+      throw new BrokerFault(errorCode, `look up the coordinator of ${this.#kind} ${this.#key}`);
     }
     this.#nodeId = found.nodeId;
     return found.nodeId;

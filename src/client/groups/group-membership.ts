@@ -62,7 +62,7 @@ export class GroupMembership {
   constructor(options: MembershipOptions) {
     this.#options = options;
     const { cluster, groupId, use } = options;
-    this.#link = new CoordinatorLink(cluster, groupId, `${use}-group`);
+    this.#link = new CoordinatorLink(cluster, groupId, { use: `${use}-group` });
     const { random } = cluster.options;
     const id = new Uint8Array(ID_WORDS * 4);
     const view = new DataView(id.buffer);
