@@ -50,12 +50,14 @@ export interface EmbeddedBrokerOptions {
   readonly config?: Readonly<Record<string, string>> | undefined;
   /**
    * Makes the owners of partitions once the directory is taken; the broker closes what is made. By default partitions
-   * are owned by the caller's own thread.
+   * are owned by the caller's own thread. The kernels are the broker's own, for an executor in this thread.
    */
-  readonly startExecutor?: (() => PartitionExecutor) | undefined;
+  readonly startExecutor?: ((kernels: Kernels) => PartitionExecutor) | undefined;
   /** What a client is told to connect to; undefined, and by default, where it came. */
   readonly advertised?: ((connection: ConnectionContext) => Endpoint | undefined) | undefined;
   readonly observer?: RequestObserver | undefined;
+  /** Stands between connections and the broker: tests put one in that fails on purpose. */
+  readonly intercept?: ((handler: RequestHandler) => RequestHandler) | undefined;
   /** Hears of request bytes taken in, and of all that are held, for whoever paces garbage collection by them. */
   readonly onBytesTaken?: ((bytes: number, used: number) => void) | undefined;
 }
@@ -95,6 +97,8 @@ export async function openEmbeddedBroker(options: EmbeddedBrokerOptions): Promis
 export class EmbeddedBroker {
   /** Takes Kafka frames. Refuses with ERR_CLOSED while the broker does not serve. */
   readonly handler: RequestHandler;
+  /** The same without what intercepts. */
+  readonly directHandler: RequestHandler;
   readonly connections: ConnectionSet;
   readonly settings: BrokerSettings;
   readonly #options: EmbeddedBrokerOptions;
@@ -132,16 +136,19 @@ export class EmbeddedBroker {
       queuedRequestBytesMax: this.settings.queuedRequestMaxBytes,
       onBytesTaken: options.onBytesTaken,
     });
-    this.handler = {
+    this.directHandler = {
       handle: (frame, context) => this.#serving().handle(frame, context),
       whenWritable: () => this.#serving().whenWritable(),
     };
+    this.handler = options.intercept?.(this.directHandler) ?? this.directHandler;
   }
 
   #startExecutor(): PartitionExecutor {
     const { startExecutor, store, clock, codecs, logger } = this.#options;
     try {
-      return startExecutor?.() ?? createInlineExecutor({ kernels: this.#kernels, store, clock, codecs, logger });
+      return (
+        startExecutor?.(this.#kernels) ?? createInlineExecutor({ kernels: this.#kernels, store, clock, codecs, logger })
+      );
     } catch (error) {
       this.#directory.close();
       throw error;

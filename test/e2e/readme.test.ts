@@ -12,7 +12,7 @@ import { runCommand } from '../support/run-command.ts';
 
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
 const directory = temporaryDirectory('readme');
-/** Inside of the package, where `millrace/node` is this very checkout. */
+/** Inside of the package, where `millrace` is this very checkout. */
 const scratch = join(ROOT, 'dist', 'readme');
 let broker: BrokerProcess;
 
@@ -76,8 +76,8 @@ test('kafkajs over WebSocket', async () => {
 
 test('the embedded broker', async () => {
   const embedded = temporaryDirectory('embedded');
-  const text = block('js', 'startBroker').replace('/tmp/millrace-embedded', embedded.path);
-  expect(await runScript('embedded.mjs', text)).toMatch(/^127\.0\.0\.1:\d+ 127\.0\.0\.1:\d+$/m);
+  const text = block('js', '// embedded.mjs').replace('/tmp/millrace-embedded', embedded.path);
+  expect(await runScript('embedded.mjs', text)).toMatch(/^ws:\/\/127\.0\.0\.1:\d+ 127\.0\.0\.1:\d+$/m);
   embedded.remove();
 });
 

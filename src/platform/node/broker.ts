@@ -1,20 +1,15 @@
-// A whole broker in a Node process: data directory, worker threads, listener, metrics. Here the parts meet; each of them
-// knows only its neighbours' interfaces.
+// A broker as the command runs it: a data directory on disk, worker threads that own its partitions, and listeners. Here
+// the parts meet; each of them knows only its neighbours' interfaces.
 
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { parseBrokerConfig } from '../../broker/config/broker-config.ts';
 import type { Logger } from '../../core/logger.ts';
 import { EmbeddedBroker } from '../../embedded/embedded-broker.ts';
-import { KafkaListeners, named } from '../../embedded/kafka-listeners.ts';
 import { SlotExecutor } from '../../partition/slot-executor.ts';
 import { systemClock, systemRandom } from './clock.ts';
 import { createClientCodecs, createNodeCodecs } from './codecs.ts';
 import { type NodeDirectory, openNodeDirectory } from './data-directory.ts';
-import { type HttpListener, listenHttp } from './http-listener.ts';
-import { listenKafka } from './kafka-listener.ts';
-import type { BrokerMetrics } from './metrics.ts';
 import { RequestTally } from './metrics-tally.ts';
+import { NodeListeners } from './node-listeners.ts';
 import { startPiscinaThread } from './piscina-thread.ts';
 import { loadWasmModule } from './wasm-modules.ts';
 import { YoungCollector } from './young-collector.ts';
@@ -65,21 +60,12 @@ export async function startBroker(options: StartBrokerOptions): Promise<RunningB
   return node;
 }
 
-function packageVersion(): string {
-  const file = createRequire(import.meta.url).resolve('millrace/package.json');
-  const { version }: { version: string } = JSON.parse(readFileSync(file, 'utf8'));
-  return version;
-}
-
 class NodeBroker implements RunningBroker {
   readonly #options: StartBrokerOptions;
   readonly #tally = new RequestTally();
-  readonly #version = packageVersion();
   readonly #directory: NodeDirectory;
   readonly #broker: EmbeddedBroker;
-  #metrics: Promise<BrokerMetrics> | undefined;
-  #listener: HttpListener | undefined;
-  #kafka: KafkaListeners | undefined;
+  readonly #listeners: NodeListeners;
   #closing: Promise<void> | undefined;
 
   constructor(options: StartBrokerOptions) {
@@ -91,6 +77,7 @@ class NodeBroker implements RunningBroker {
       this.#directory.store.close();
       throw error;
     }
+    this.#listeners = new NodeListeners({ ...options, broker: this.#broker, tally: this.#tally });
   }
 
   #prepare(): EmbeddedBroker {
@@ -109,25 +96,23 @@ class NodeBroker implements RunningBroker {
       // Threads start up while this one goes on.
       startExecutor: () => this.#startExecutor(),
       observer: this.#tally,
-      advertised: ({ listener }) => this.#kafka?.advertised(listener),
+      advertised: ({ listener }) => this.#listeners.advertised(listener),
       onBytesTaken: (bytes, used) => collector.took(bytes, used),
     });
   }
 
   get httpAddress(): string {
-    return this.#listener?.authority ?? '';
+    return this.#listeners.httpAddress;
   }
 
   get kafkaAddress(): string {
-    return this.#kafka?.addresses.join(',') ?? '';
+    return this.#listeners.kafkaAddress;
   }
 
-  /** The listeners are there before the broker is: HTTP answers that it is not ready, and Kafka's clients wait. */
   async start(): Promise<void> {
-    this.#listener = await this.#listen();
-    this.#kafka = await this.#listenKafka();
+    await this.#listeners.open();
     await this.#broker.start();
-    this.#kafka.serve();
+    this.#listeners.serve();
   }
 
   close(): Promise<void> {
@@ -136,10 +121,9 @@ class NodeBroker implements RunningBroker {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([this.#listener?.close(), this.#kafka?.close()]);
+    await this.#listeners.close();
     await this.#broker.close();
     this.#directory.store.close();
-    (await this.#metrics)?.close();
   }
 
   #startExecutor(): SlotExecutor {
@@ -149,63 +133,6 @@ class NodeBroker implements RunningBroker {
       slots: workers,
       logger,
       startThread: (_slot, listener) => startPiscinaThread({ module, storeRoot: dataDirectory, listener, workerFile }),
-    });
-  }
-
-  #listenKafka(): Promise<KafkaListeners> {
-    const { kafka, logger } = this.#options;
-    const { settings, handler, connections } = this.#broker;
-    return KafkaListeners.open({
-      listeners: kafka?.map(named) ?? settings.listeners ?? [],
-      advertised: settings.advertisedListeners,
-      protocolMap: settings.listenerProtocolMap,
-      listen: (setting) =>
-        listenKafka({
-          ...setting,
-          handler,
-          connections,
-          logger,
-          requestBytesMax: settings.socketRequestMaxBytes,
-        }),
-    });
-  }
-
-  #listen(): Promise<HttpListener> {
-    const { http, logger, allowOrigins } = this.#options;
-    const { settings, handler, connections } = this.#broker;
-    return listenHttp({
-      ...http,
-      handler,
-      openJson: (parts) => this.#broker.openJson(parts),
-      service: {
-        version: this.#version,
-        notReady: () =>
-          this.#broker.isServing && this.#closing === undefined ? undefined : 'the log is being opened or closed',
-        metrics: () => this.#scrape(),
-      },
-      logger,
-      allowOrigins,
-      connections,
-      connectionsMax: settings.maxConnections,
-      requestBytesMax: settings.socketRequestMaxBytes,
-    });
-  }
-
-  /** prom-client is loaded when somebody scrapes: it is a good part of what a start would take. */
-  async #scrape(): Promise<{ readonly contentType: string; readonly body: string }> {
-    this.#metrics ??= this.#openMetrics();
-    return (await this.#metrics).scrape();
-  }
-
-  async #openMetrics(): Promise<BrokerMetrics> {
-    const { BrokerMetrics } = await import('./metrics.ts');
-    return new BrokerMetrics(this.#version, this.#tally, {
-      partitions: () => this.#broker.broker?.partitions() ?? [],
-      queueLengths: () => this.#broker.queueLengths(),
-      connections: () => {
-        const { size, acceptedCount, memory } = this.#broker.connections;
-        return { open: size, accepted: acceptedCount, requestBytesHeld: memory.used };
-      },
     });
   }
 }

@@ -135,7 +135,7 @@ class ZstdLoader {
 
   async #load(): Promise<void> {
     const zstd: ZstdPackage = createRequire(import.meta.url)('@bokuweb/zstd-wasm');
-    await zstd.init();
+    await initialized(zstd);
     this.#package = zstd;
   }
 
@@ -143,4 +143,18 @@ class ZstdLoader {
     if (this.#package === undefined) throw new LogFault('ERR_UNSUPPORTED', 'the codec zstd is not loaded');
     return this.#package;
   }
+}
+
+/**
+ * The package has one WebAssembly memory in a process, and a second `init` puts another in its place, under whatever is
+ * being compressed just then. So its one initialization is remembered with it.
+ */
+const INITIALIZATION = Symbol.for('millrace.zstd.initialization');
+
+function initialized(zstd: ZstdPackage): Promise<unknown> {
+  const known: unknown = Reflect.get(zstd, INITIALIZATION);
+  if (known instanceof Promise) return known;
+  const initialization = zstd.init();
+  Reflect.set(zstd, INITIALIZATION, initialization);
+  return initialization;
 }

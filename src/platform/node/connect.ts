@@ -1,11 +1,9 @@
 // The client in a Node process: with the WebSocket of the `ws` package or over TCP, and the WebAssembly from the
-// package's own files.
+// package's own files. What carries its frames is loaded when it is known.
 
 import { type Client, type ConnectOptions, connect as connectClient } from '../../client/index.ts';
 import { REQUEST_BYTES_LIMIT, REQUEST_BYTES_MAX } from '../../core/limits.ts';
 import { createClientCodecs } from './codecs.ts';
-import { CorkedWebSocket } from './corked-web-socket.ts';
-import { KafkaTcpOpener } from './kafka-tcp-transport.ts';
 import { loadWasmModule } from './wasm-modules.ts';
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
@@ -21,38 +19,24 @@ const CONNECT_TIMEOUT_MS = 10_000;
  */
 export async function connect(target: string | ConnectOptions): Promise<Client> {
   const options = typeof target === 'string' ? { url: target } : target;
+  const isGiven = options.transport !== undefined || options.webSocket !== undefined;
   return await connectClient({
     wasm: loadWasmModule('plain'),
     codecs: createClientCodecs(),
-    ...wayTo(options),
+    ...(isGiven ? {} : await wayTo(options)),
     ...options,
   });
 }
 
-function wayTo({ url, connectTimeoutMs = CONNECT_TIMEOUT_MS }: ConnectOptions): Partial<ConnectOptions> {
-  if (url === undefined || !/^kafka:/i.test(url)) {
-    return { webSocket: isLoopback(url) ? LoopbackWebSocket : RemoteWebSocket };
+async function wayTo({ url, connectTimeoutMs = CONNECT_TIMEOUT_MS }: ConnectOptions): Promise<Partial<ConnectOptions>> {
+  if (url !== undefined && /^kafka:/i.test(url)) {
+    const { KafkaTcpOpener } = await import('./kafka-tcp-transport.ts');
+    return { transport: new KafkaTcpOpener({ url, connectTimeoutMs, responseBytesMax: RESPONSE_BYTES_MAX }) };
   }
-  return { transport: new KafkaTcpOpener({ url, connectTimeoutMs, responseBytesMax: RESPONSE_BYTES_MAX }) };
+  const { LoopbackWebSocket, RemoteWebSocket } = await import('./client-web-sockets.ts');
+  return { webSocket: isLoopback(url) ? LoopbackWebSocket : RemoteWebSocket };
 }
 
 function isLoopback(url: string | undefined): boolean {
   return url !== undefined && URL.canParse(url) && LOOPBACK.test(new URL(url).hostname);
-}
-
-class RemoteWebSocket extends CorkedWebSocket {
-  constructor(url: string, protocols: string) {
-    super(url, protocols, { perMessageDeflate: false, maxPayload: RESPONSE_BYTES_MAX });
-  }
-}
-
-/**
- * Masking keeps scripts from writing chosen bytes through proxies that misread WebSocket (RFC 6455, 10.3). There is no
- * proxy on the way to the own machine, and a mask of zeros saves a pass over every byte.
- */
-class LoopbackWebSocket extends CorkedWebSocket {
-  constructor(url: string, protocols: string) {
-    const generateMask = (mask: Buffer): void => void mask.fill(0);
-    super(url, protocols, { perMessageDeflate: false, maxPayload: RESPONSE_BYTES_MAX, generateMask });
-  }
 }

@@ -1,14 +1,21 @@
 // The public entry for Node, and nothing else.
 
 /**
- * Millrace in Node: a client that needs nothing further, and the broker itself.
+ * Millrace in Node: a broker in this process, one with worker threads, and a client that needs nothing further.
  *
- *     import { connect } from 'millrace/node';
+ *     import { openBroker } from 'millrace';
+ *     const broker = await openBroker();
+ *
+ *     import { connect } from 'millrace';
  *     const client = await connect('ws://127.0.0.1:8092');
  *
  * @module
  */
 
 export * from '../../client/index.ts';
-export { type RunningBroker, type StartBrokerOptions, startBroker } from './broker.ts';
+export type { Logger } from '../../core/logger.ts';
+export type { RunningBroker, StartBrokerOptions } from './broker.ts';
 export { connect } from './connect.ts';
+export type { ListenAddress } from './node-listeners.ts';
+export { type InProcessBroker, type OpenAddress, type OpenBrokerOptions, openBroker } from './open-broker.ts';
+export { startBroker } from './start-broker.ts';
