@@ -18,6 +18,7 @@ import { Connection } from '../net/connection.ts';
 import { ConnectionSet, type WatchedTransport } from '../net/connection-set.ts';
 import type { FrameSink } from '../net/frame-transport.ts';
 import { type JsonConnectionParts, JsonGateway } from '../net/json-gateway.ts';
+import type { SavedSession } from '../net/saved-session.ts';
 import type { Subprotocol } from '../net/subprotocol.ts';
 import type { PartitionExecutor } from '../partition/commands.ts';
 import { createInlineExecutor } from '../partition/inline-executor.ts';
@@ -73,6 +74,8 @@ export interface AcceptedConnection {
   /** By what the client reached the broker; Metadata tells it where nothing is advertised. */
   readonly localHost: string;
   readonly localPort: number;
+  /** What a session of the same client has saved before its host slept, to go on with. */
+  readonly saved?: SavedSession | undefined;
 }
 
 /** Longest time that connections get for their last answers when the broker is closed. */
@@ -230,7 +233,9 @@ export class EmbeddedBroker {
     const context = { id, listener, clientHost, localHost, localPort, closed: lifetime.signal };
     const { limits, memory } = connections;
     const parts = { transport, context, lifetime, limits, memory, logger: this.#options.logger };
-    const session = subprotocol === 'json' ? this.openJson(parts) : new Connection({ ...parts, handler: this.handler });
+    const { saved } = connection;
+    const session =
+      subprotocol === 'json' ? this.openJson({ ...parts, saved }) : new Connection({ ...parts, handler: this.handler });
     const sink = new AcceptedSession(session, () => connections.remove(id));
     connections.add(id, { clientHost, transport, sink });
     return sink;
@@ -312,5 +317,9 @@ class AcceptedSession implements FrameSink {
 
   drain(code: number, reason: string): void {
     this.#session.drain(code, reason);
+  }
+
+  save(): SavedSession | undefined {
+    return this.#session.save?.();
   }
 }

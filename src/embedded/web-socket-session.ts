@@ -6,6 +6,7 @@ import { REQUEST_BYTES_IN_FLIGHT_MAX } from '../core/limits.ts';
 import type { Clock, TimerHandle } from '../core/platform.ts';
 import type { WatchedTransport } from '../net/connection-set.ts';
 import { CLOSE_CODES, closeReason, type FrameSink } from '../net/frame-transport.ts';
+import type { SavedSession } from '../net/saved-session.ts';
 import type { Subprotocol } from '../net/subprotocol.ts';
 import type { EmbeddedBroker } from './embedded-broker.ts';
 
@@ -32,6 +33,8 @@ export interface WebSocketSessionOptions {
   readonly clock: Clock;
   /** The host calls {@link WebSocketSession.onDrain}: nothing needs to be looked at by time. */
   readonly announcesDrain?: boolean | undefined;
+  /** What {@link WebSocketSession.save} gave, for the same socket. */
+  readonly saved?: SavedSession | undefined;
 }
 
 /** Bytes that a client may send on while the broker takes nothing in. */
@@ -102,6 +105,17 @@ export class WebSocketSession implements WatchedTransport {
   /** The host's, where it knows: what was sent has left, or some of it. */
   onDrain(): void {
     if (!this.#hasEnded) this.#sink.onDrain();
+  }
+
+  /** What a later session of this socket needs to go on; undefined while requests are under way, or it has ended. */
+  save(): SavedSession | undefined {
+    return this.#isClosing || this.#hasEnded ? undefined : this.#sink.save?.();
+  }
+
+  /** The host's: the session ends and leaves its socket open, for a later one. */
+  detach(): void {
+    this.#isClosing = true;
+    this.onClose();
   }
 
   /** The host's: the socket has ended, for whatever reason. */

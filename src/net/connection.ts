@@ -11,6 +11,7 @@ import type { Logger } from '../core/logger.ts';
 import { CLOSE_CODES, type FrameSink, type FrameTransport } from './frame-transport.ts';
 import { Liveness, type LivenessLimits } from './liveness.ts';
 import type { MemoryHolder, RequestMemory } from './request-memory.ts';
+import { NOTHING_SAVED, type SavedSession } from './saved-session.ts';
 
 export interface ConnectionLimits extends LivenessLimits {
   readonly requestsInFlightMax: number;
@@ -194,6 +195,12 @@ export class Connection implements FrameSink, MemoryHolder {
     this.#forgetWaiting();
     this.#lifetime.abort();
     this.#closeWhenDrained();
+  }
+
+  save(): SavedSession | undefined {
+    const isEnding = this.#hasEnded || this.#draining !== undefined;
+    const isBusy = this.#head !== undefined || this.#holdsBack || this.#transport.bufferedBytes > 0;
+    return isEnding || isBusy ? undefined : NOTHING_SAVED;
   }
 
   #closeWhenDrained(): void {

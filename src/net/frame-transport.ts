@@ -1,6 +1,8 @@
 // The line between a connection (order, limits, back-pressure) and what carries its frames (WebSocket now, TCP later).
 // A transport knows sockets and their framing and nothing of requests; a sink knows requests and nothing of sockets.
 
+import type { SavedSession } from './saved-session.ts';
+
 /** Where frames go out. Every method may be called after the end and then does nothing. */
 export interface FrameTransport {
   /** Bytes handed to `send` that the operating system has not taken yet. */
@@ -33,6 +35,8 @@ export interface FrameSink {
   close(code: number, reason: string): void;
   /** Takes no more frames, gives up long polls, answers what is in flight, and then closes. */
   drain(code: number, reason: string): void;
+  /** What the session needs to go on over another transport; undefined while requests are under way, or it has ended. */
+  save?(): SavedSession | undefined;
 }
 
 /** WebSocket close codes in use (RFC 6455 section 7.4.1). */

@@ -14,6 +14,7 @@ import type { FrameSink } from './frame-transport.ts';
 import type { JsonRecordOutput } from './json-protocol.ts';
 import { type JsonClient, openJsonSession } from './json-session.ts';
 import type { SubscriptionSource } from './json-subscription.ts';
+import type { SavedSession } from './saved-session.ts';
 
 export interface JsonGatewayOptions {
   readonly handler: RequestHandler;
@@ -25,7 +26,10 @@ export interface JsonGatewayOptions {
 }
 
 /** What a listener has of a connection. */
-export type JsonConnectionParts = Omit<ConnectionParts, 'handler' | 'isBusy' | 'onAnswered'>;
+export interface JsonConnectionParts extends Omit<ConnectionParts, 'handler' | 'isBusy' | 'onAnswered'> {
+  /** What another session of the same client has saved, to go on with. */
+  readonly saved?: SavedSession | undefined;
+}
 
 /** Bytes of one session's records that wait for acknowledgement; beyond, its produce requests wait. */
 const PRODUCE_BYTES_MAX = 4 * 1024 * 1024;

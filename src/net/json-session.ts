@@ -22,6 +22,7 @@ import {
   parseRequest,
 } from './json-protocol.ts';
 import { Subscription, type SubscriptionSource } from './json-subscription.ts';
+import type { SavedSession, SavedSubscription } from './saved-session.ts';
 
 type SubscribeRequest = Extract<JsonRequest, { readonly op: 'subscribe' }>;
 type ProduceRequest = Extract<JsonRequest, { readonly op: 'produce' }>;
@@ -66,6 +67,8 @@ export interface JsonSessionParts extends Omit<ConnectionParts, 'handler' | 'isB
   /** Whether the broker takes more; requests are not begun before. */
   readonly whenWritable: () => Promise<void> | undefined;
   readonly client: JsonClient;
+  /** What another session of the same client has saved, to go on with. */
+  readonly saved?: SavedSession | undefined;
 }
 
 /** Opens a session over a transport of text messages. */
@@ -78,6 +81,7 @@ export function openJsonSession(parts: JsonSessionParts): FrameSink {
     onAnswered: (response) => session.onAnswered(response),
   });
   parts.lifetime.signal.addEventListener('abort', () => session.closeSubscriptions());
+  if (parts.saved !== undefined) session.restore(parts.saved);
   return {
     onFrame: (frame) => connection.onFrame(frame),
     onDrain() {
@@ -91,6 +95,7 @@ export function openJsonSession(parts: JsonSessionParts): FrameSink {
     onTick: (nowMs) => connection.onTick(nowMs),
     close: (code, reason) => connection.close(code, reason),
     drain: (code, reason) => connection.drain(code, reason),
+    save: () => (connection.save() === undefined ? undefined : session.save()),
   };
 }
 
@@ -140,6 +145,17 @@ class JsonSession implements RequestHandler {
 
   onDrain(): void {
     for (const subscription of this.#subscriptions.values()) subscription.wake();
+  }
+
+  save(): SavedSession {
+    const subscriptions = [...this.#subscriptions.values()].map((subscription) => subscription.save());
+    return { subscriptions, subscriptionCount: this.#subscriptionCount };
+  }
+
+  /** Goes on with the subscriptions of another session; their client has been told of them. */
+  restore(saved: SavedSession): void {
+    this.#subscriptionCount = saved.subscriptionCount;
+    for (const each of saved.subscriptions) this.#open(each).start();
   }
 
   closeSubscriptions(): void {
@@ -265,20 +281,27 @@ class JsonSession implements RequestHandler {
     if (this.#subscriptions.has(name)) throw new InvalidRequest(`the subscription "${name}" exists already`);
     const positions = await this.#positions(request);
     if (this.#parts.lifetime.signal.aborted) throw new LogFault('ERR_CLOSED', 'the connection has ended');
+    this.#open({ ...request, name, positions: [...positions] });
+    const partitions = [...positions].map(([partition, offset]) => ({ partition, offset }));
+    return { subscription: name, topic: request.topic, partitions, credit: request.credit };
+  }
+
+  #open({ name, topic, credit, keyEncoding, valueEncoding, positions }: SavedSubscription): Subscription {
     const subscription = new Subscription({
       name,
-      credit: request.credit,
-      keyEncoding: request.keyEncoding,
-      valueEncoding: request.valueEncoding,
-      source: this.#client.read(request.topic, positions),
+      topic,
+      credit,
+      keyEncoding,
+      valueEncoding,
+      positions: new Map(positions),
+      source: this.#client.read(topic, new Map(positions)),
       transport: this.#parts.transport,
       outboundBytesHigh: this.#parts.limits.outboundBytesHigh,
       describe: (error) => this.#describe(error),
       onEnd: () => this.#subscriptions.delete(name),
     });
     this.#subscriptions.set(name, subscription);
-    const partitions = [...positions].map(([partition, offset]) => ({ partition, offset }));
-    return { subscription: name, topic: request.topic, partitions, credit: request.credit };
+    return subscription;
   }
 
   /** Offsets at which a subscription begins, for each of its partitions. */

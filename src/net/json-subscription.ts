@@ -10,6 +10,7 @@ import {
   type JsonError,
   type JsonRecordOutput,
 } from './json-protocol.ts';
+import type { SavedSubscription } from './saved-session.ts';
 
 /** Where records come from. */
 export interface SubscriptionSource {
@@ -20,6 +21,9 @@ export interface SubscriptionSource {
 
 export interface SubscriptionParts {
   readonly name: string;
+  readonly topic: string;
+  /** Offsets at which the source begins, by partition. */
+  readonly positions: ReadonlyMap<number, number>;
   readonly credit: number;
   readonly keyEncoding: Encoding;
   readonly valueEncoding: Encoding;
@@ -38,6 +42,8 @@ const TEXT_ENCODER = new TextEncoder();
 export class Subscription {
   readonly #parts: SubscriptionParts;
   #credit: number;
+  /** Offsets of the next records to send, by partition. */
+  readonly #positions: Map<number, number>;
   #records: readonly JsonRecordOutput[] = [];
   #next = 0;
   #isStarted = false;
@@ -47,6 +53,7 @@ export class Subscription {
   constructor(parts: SubscriptionParts) {
     this.#parts = parts;
     this.#credit = parts.credit;
+    this.#positions = new Map(parts.positions);
   }
 
   /** Grants more records; returns what is granted now. */
@@ -55,6 +62,12 @@ export class Subscription {
     const granted = this.#credit;
     this.wake();
     return granted;
+  }
+
+  /** What another subscription needs to go on where this one stands. */
+  save(): SavedSubscription {
+    const { name, topic, keyEncoding, valueEncoding } = this.#parts;
+    return { name, topic, keyEncoding, valueEncoding, credit: this.#credit, positions: [...this.#positions] };
   }
 
   close(): void {
@@ -110,6 +123,7 @@ export class Subscription {
       const text = formatRecord(record, this.#parts.keyEncoding, this.#parts.valueEncoding);
       texts.push(text);
       characters += text.length;
+      this.#positions.set(record.partition, record.offset + 1);
       this.#next += 1;
       this.#credit -= 1;
     }

@@ -1,0 +1,24 @@
+// The conformance suite in workerd itself.
+
+import { afterAll } from 'vitest';
+import { conformanceTests } from '../../conformance/conformance-tests.ts';
+import { WorkerdPlace } from './workerd-process.ts';
+
+const cleanups: (() => Promise<void> | void)[] = [];
+afterAll(async () => {
+  for (const cleanup of cleanups.reverse()) await cleanup();
+});
+
+conformanceTests({
+  title: 'workerd',
+  run: async () => {
+    const place = await WorkerdPlace.create({
+      entry: 'conformance-worker.ts',
+      objects: { RUNNER: 'Runner', BROKER: 'TestBroker' },
+    });
+    cleanups.push(() => place.remove());
+    const workerd = await place.start();
+    cleanups.push(() => workerd.kill());
+    return (await fetch(workerd.url())).json();
+  },
+});
