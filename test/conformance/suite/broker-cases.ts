@@ -160,7 +160,10 @@ const CLIENT: readonly ConformanceCase[] = [
   ),
 
   onBroker('two members of a group have each a part of the partitions', async ({ open }) => {
-    const broker = await open({ 'group.consumer.heartbeat.interval.ms': '1000' });
+    const broker = await open({
+      'group.consumer.min.heartbeat.interval.ms': '1000',
+      'group.consumer.heartbeat.interval.ms': '1000',
+    });
     const client = await broker.client();
     await withTopic(client, 4);
     const consumers = [client.consumer({ groupId: 'pair' }), client.consumer({ groupId: 'pair' })];
