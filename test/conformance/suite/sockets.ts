@@ -5,7 +5,7 @@ import { CheckFailed } from './check.ts';
 import type { ConformanceSocket } from './host.ts';
 
 /** Messages that came and nobody has taken, and takers for whom none has come. */
-export class Inbox {
+class Inbox {
   readonly #messages: (Uint8Array | string)[] = [];
   readonly #takers: { resolve(message: Uint8Array | string): void; reject(error: unknown): void }[] = [];
   #ended: string | undefined;

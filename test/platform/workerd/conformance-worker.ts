@@ -1,17 +1,17 @@
 // workerd as a host of the conformance suite: stores in the SQLite of the Durable Object that runs the suite, brokers as
-// Durable Objects of their own, which are reached over WebSockets, evicted and broken off.
+// Durable Objects of their own, which are reached over WebSockets of the runtime, evicted and broken off.
 
 import unsafe from 'workerd:unsafe';
 import wasm from 'millrace.wasm';
 import { connect } from '../../../src/client/index.ts';
 import { createPortableCodecs } from '../../../src/compression/portable-codecs.ts';
 import type { Store } from '../../../src/core/platform.ts';
-import { type BrokerNamespace, type Fetcher, webSocketOver } from '../../../src/platform/workerd/routing.ts';
+import { type BrokerNamespace, type Fetcher, routeToBroker } from '../../../src/platform/workerd/routing.ts';
 import type { ObjectState } from '../../../src/platform/workerd/runtime.ts';
 import { SqliteStore } from '../../../src/platform/workerd/sqlite-store.ts';
 import type { BrokerSettings, ConformanceBroker, ConformancePlace } from '../../conformance/suite/host.ts';
 import { runConformance } from '../../conformance/suite/run.ts';
-import { openFetched } from './fetched-socket.ts';
+import { openWebSocket } from '../../conformance/suite/sockets.ts';
 
 export { TestBroker } from './test-broker.ts';
 
@@ -20,15 +20,25 @@ interface Environment {
   readonly BROKER: BrokerNamespace<unknown>;
 }
 
+interface Running {
+  readonly state: ObjectState;
+  readonly environment: Environment;
+  readonly host: string;
+}
+
 class ObjectPlace implements ConformancePlace {
   readonly #state: ObjectState;
   readonly #environment: Environment;
+  /** Where this very worker listens: the network lets timers run between messages, as a pair in memory does not. */
+  readonly #host: string;
   readonly #prefix: string;
+  readonly #brokerName = crypto.randomUUID();
   #store: SqliteStore | undefined;
 
-  constructor(state: ObjectState, environment: Environment, number: number) {
-    this.#state = state;
-    this.#environment = environment;
+  constructor(runner: Running, number: number) {
+    this.#state = runner.state;
+    this.#environment = runner.environment;
+    this.#host = runner.host;
     this.#prefix = `place_${number}`;
   }
 
@@ -48,13 +58,14 @@ class ObjectPlace implements ConformancePlace {
 
   async openBroker({ config }: BrokerSettings): Promise<ConformanceBroker> {
     const { BROKER } = this.#environment;
-    const stub = (): Fetcher => BROKER.get(BROKER.idFromName(this.#prefix));
+    const stub = (): Fetcher => BROKER.get(BROKER.idFromName(this.#brokerName));
     await ask(stub(), 'configure', JSON.stringify(config));
     await breakOff(stub());
     const broker = stub();
+    const url = `ws://${this.#host}/${this.#brokerName}`;
     return {
-      client: () => connect({ url: 'ws://broker/', webSocket: webSocketOver(broker), wasm }),
-      socket: (subprotocol) => openFetched(broker, subprotocol),
+      client: () => connect({ url, wasm }),
+      socket: (subprotocol) => openWebSocket(url, subprotocol, (to, protocol) => new WebSocket(to, protocol)),
       close: () => unsafe.evict(broker, { webSockets: 'close' }),
       crash: () => breakOff(broker),
     };
@@ -90,7 +101,9 @@ export class Runner {
 
   async fetch(request: Request): Promise<Response> {
     let places = 0;
-    const only = new URL(request.url).searchParams.get('only') ?? undefined;
+    const url = new URL(request.url);
+    const only = url.searchParams.get('only') ?? undefined;
+    const running = { state: this.#state, environment: this.#environment, host: url.host };
     const report = await runConformance(
       {
         name: 'workerd',
@@ -99,7 +112,7 @@ export class Runner {
         hasBroker: true,
         createPlace: async () => {
           places += 1;
-          return new ObjectPlace(this.#state, this.#environment, places);
+          return new ObjectPlace(running, places);
         },
       },
       { only, onResult: ({ name, passed }) => console.log(passed ? 'passed' : 'FAILED', name) },
@@ -109,7 +122,8 @@ export class Runner {
 }
 
 const worker = {
-  fetch(request: Request, { RUNNER }: Environment): Promise<Response> {
+  fetch(request: Request, { RUNNER, BROKER }: Environment): Promise<Response> {
+    if (request.headers.get('upgrade') === 'websocket') return routeToBroker(request, BROKER);
     return RUNNER.get(RUNNER.idFromName('runner')).fetch(request);
   },
 };
