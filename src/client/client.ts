@@ -13,7 +13,7 @@ import { Consumer, type ConsumerContext, type ConsumerOptions } from './consumer
 import { GroupAdmin } from './groups/group-admin.ts';
 import { Producer, type ProducerContext, type ProducerOptions } from './producer.ts';
 import type { TransportOpener } from './transport.ts';
-import { type WebSocketConstructor, WebSocketOpener } from './web-socket-transport.ts';
+import { standardWebSocket, type WebSocketConstructor, WebSocketOpener } from './web-socket-transport.ts';
 
 /** How a client reaches its broker and behaves towards it. All but the URL have defaults. */
 export interface ConnectOptions {
@@ -163,14 +163,4 @@ function webSocketOpener({ url, webSocket, connectTimeoutMs, clock }: WebSocketS
     throw new LogFault('ERR_USAGE', 'this runtime has no WebSocket: pass the class of the `ws` package as `webSocket`');
   }
   return new WebSocketOpener({ url, webSocket: socketClass, connectTimeoutMs, clock });
-}
-
-/** Not every runtime's types know the global, so it is looked up by name. */
-function standardWebSocket(): WebSocketConstructor | undefined {
-  const ambient: unknown = Reflect.get(globalThis, 'WebSocket');
-  return isWebSocketClass(ambient) ? ambient : undefined;
-}
-
-function isWebSocketClass(value: unknown): value is WebSocketConstructor {
-  return typeof value === 'function';
 }

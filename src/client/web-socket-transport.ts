@@ -178,3 +178,13 @@ function messageOf(event: object): string | undefined {
   if (!('message' in event) || typeof event.message !== 'string' || event.message === '') return undefined;
   return event.message;
 }
+
+/** The runtime's own WebSocket class. Not every runtime's types know the global, so it is looked up by name. */
+export function standardWebSocket(): WebSocketConstructor | undefined {
+  const ambient: unknown = Reflect.get(globalThis, 'WebSocket');
+  return isWebSocketClass(ambient) ? ambient : undefined;
+}
+
+function isWebSocketClass(value: unknown): value is WebSocketConstructor {
+  return typeof value === 'function';
+}

@@ -28,9 +28,9 @@ export async function openOpfsDirectory(path: readonly string[]): Promise<Handle
   return new OpfsDirectory(directory);
 }
 
-/** Whether this place has the origin private file system with synchronous handles. */
-export function hasSyncHandles(): boolean {
-  return 'FileSystemSyncAccessHandle' in globalThis && typeof navigator.storage?.getDirectory === 'function';
+/** Whether this origin has private files. Synchronous access to them is then there for its dedicated workers. */
+export function hasPrivateFiles(): boolean {
+  return typeof navigator.storage?.getDirectory === 'function' && 'FileSystemFileHandle' in globalThis;
 }
 
 class OpfsDirectory implements HandleDirectory {

@@ -1,0 +1,43 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll } from 'vitest';
+import { conformanceTests } from '../../conformance/conformance-tests.ts';
+import type { ConformanceReport } from '../../conformance/suite/host.ts';
+import { launchChromium } from './chromium.ts';
+import { type PageServer, servePages } from './page-server.ts';
+
+let browser: Browser;
+let server: PageServer;
+
+beforeAll(async () => {
+  browser = await launchChromium();
+  server = await servePages({ bundles: { 'conformance-worker.js': 'conformance-worker.ts' } });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+async function run(kind: 'opfs' | 'memory'): Promise<ConformanceReport> {
+  const page = await browser.newPage();
+  page.on('console', (message) => {
+    if (message.type() === 'error') console.error(`chromium: ${message.text()}`);
+  });
+  await page.goto(server.url);
+  const outcome = await page.evaluate(
+    (kind) =>
+      new Promise<{ readonly report?: ConformanceReport; readonly error?: string }>((resolve) => {
+        const worker = new Worker('/conformance-worker.js', { type: 'module' });
+        worker.onmessage = ({ data }) => resolve(data);
+        worker.onerror = ({ message }) => resolve({ error: message });
+        worker.postMessage(kind);
+      }),
+    kind,
+  );
+  await page.close();
+  if (outcome.report === undefined) throw new Error(outcome.error ?? 'there is no report');
+  return outcome.report;
+}
+
+conformanceTests({ title: 'Chromium on private files', run: () => run('opfs') });
+conformanceTests({ title: 'Chromium on memory', run: () => run('memory'), withoutBroker: true });

@@ -1,0 +1,87 @@
+// Serves the built files of `dist/browser`, and pages of tests that are bundled on the way, as any static server would:
+// with the right types, and with a policy that forbids `eval`.
+
+import { readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join, normalize } from 'node:path';
+import { build, type Plugin } from 'esbuild';
+
+const ROOT = new URL('../../../dist/browser/', import.meta.url).pathname;
+const HERE = new URL('./pages/', import.meta.url).pathname;
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.wasm': 'application/wasm',
+  '.map': 'application/json',
+};
+
+/** Nothing but WebAssembly may be compiled at run time. */
+export const POLICY =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self' ws:; worker-src 'self'";
+
+export interface PageServer {
+  /** `http://127.0.0.1:PORT/` */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export interface PageServerOptions {
+  /** Files of `pages/` that are bundled, by the name under which they are served. */
+  readonly bundles?: Readonly<Record<string, string>>;
+  readonly plugins?: Plugin[];
+}
+
+export async function servePages({ bundles = {}, plugins = [] }: PageServerOptions = {}): Promise<PageServer> {
+  const made = new Map<string, string>([['/', '<!doctype html><title>a test</title>']]);
+  for (const [name, file] of Object.entries(bundles)) made.set(`/${name}`, await bundled(file, plugins));
+  const server = createServer(({ url = '/' }, response) => {
+    const path = new URL(url, 'http://localhost').pathname;
+    const content = made.get(path) ?? fileAt(path);
+    const type = path === '/' ? TYPES['.html'] : TYPES[extname(path)];
+    response.writeHead(content === undefined ? 404 : 200, {
+      'content-type': type ?? 'application/octet-stream',
+      'content-security-policy': POLICY,
+    });
+    response.end(content);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${portOf(server)}/`, close: () => closed(server) };
+}
+
+async function bundled(file: string, plugins: Plugin[]): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [join(HERE, file)],
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    write: false,
+    logLevel: 'error',
+    plugins,
+  });
+  return outputFiles[0]?.text ?? '';
+}
+
+function fileAt(path: string): Buffer | undefined {
+  const file = normalize(join(ROOT, path));
+  if (!file.startsWith(ROOT)) return undefined;
+  try {
+    return readFileSync(file);
+  } catch {
+    return undefined;
+  }
+}
+
+function portOf(server: Server): number {
+  const address: AddressInfo | string | null = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return address.port;
+}
+
+function closed(server: Server): Promise<void> {
+  server.closeAllConnections();
+  return new Promise((resolve) => server.close(() => resolve()));
+}
