@@ -59,8 +59,6 @@ export interface EmbeddedBrokerOptions {
   readonly observer?: RequestObserver | undefined;
   /** Stands between connections and the broker: tests put one in that fails on purpose. */
   readonly intercept?: ((handler: RequestHandler) => RequestHandler) | undefined;
-  /** Hears of request bytes taken in, and of all that are held, for whoever paces garbage collection by them. */
-  readonly onBytesTaken?: ((bytes: number, used: number) => void) | undefined;
 }
 
 /** A connection that a host has accepted. */
@@ -137,7 +135,6 @@ export class EmbeddedBroker {
       connectionsMax: this.settings.maxConnections,
       idleMsMax: this.settings.connectionsMaxIdleMs,
       queuedRequestBytesMax: this.settings.queuedRequestMaxBytes,
-      onBytesTaken: options.onBytesTaken,
     });
     this.directHandler = {
       handle: (frame, context) => this.#serving().handle(frame, context),

@@ -19,8 +19,6 @@ export interface ConnectionSetOptions {
   readonly logger: Logger;
   /** The time in which peers live: idleness, answers that are not read, the end of a close. */
   readonly clock: Clock;
-  /** Hears of request bytes taken in, and of all that are held, for whoever paces garbage collection by them. */
-  readonly onBytesTaken?: ((bytes: number, used: number) => void) | undefined;
   /** max.connections */
   readonly connectionsMax: number;
   /** connections.max.idle.ms; below 0 is without bound. */
@@ -70,7 +68,7 @@ export class ConnectionSet {
     this.#clock = options.clock;
     this.connectionsMax = options.connectionsMax;
     const limit = boundOr(options.queuedRequestBytesMax, QUEUED_REQUEST_BYTES_MAX);
-    this.memory = new RequestMemory(limit, options.onBytesTaken);
+    this.memory = new RequestMemory(limit);
     this.limits = {
       requestsInFlightMax: REQUESTS_IN_FLIGHT_MAX,
       requestBytesInFlightMax: REQUEST_BYTES_IN_FLIGHT_MAX,

@@ -15,18 +15,15 @@ export interface MemoryHolder {
 
 export class RequestMemory {
   readonly #limit: number;
-  readonly #onTaken: ((bytes: number, used: number) => void) | undefined;
   #used = 0;
   readonly #holders = new Set<MemoryHolder>();
   readonly #waiting = new Set<MemoryHolder>();
 
   /**
    * @param limit bytes from which on reading pauses (Kafka's queued.max.request.bytes)
-   * @param onTaken hears of bytes taken, and of all in use, for whoever paces garbage collection by them
    */
-  constructor(limit: number, onTaken?: (bytes: number, used: number) => void) {
+  constructor(limit: number) {
     this.#limit = limit;
-    this.#onTaken = onTaken;
   }
 
   get used(): number {
@@ -49,7 +46,6 @@ export class RequestMemory {
 
   take(bytes: number): void {
     this.#used += bytes;
-    this.#onTaken?.(bytes, this.#used);
     if (this.isFull) this.#relieve();
   }
 

@@ -63,6 +63,7 @@ export async function startBroker(options: StartBrokerOptions): Promise<RunningB
 class NodeBroker implements RunningBroker {
   readonly #options: StartBrokerOptions;
   readonly #tally = new RequestTally();
+  readonly #collector = new YoungCollector();
   readonly #directory: NodeDirectory;
   readonly #broker: EmbeddedBroker;
   readonly #listeners: NodeListeners;
@@ -77,12 +78,16 @@ class NodeBroker implements RunningBroker {
       this.#directory.store.close();
       throw error;
     }
-    this.#listeners = new NodeListeners({ ...options, broker: this.#broker, tally: this.#tally });
+    this.#listeners = new NodeListeners({
+      ...options,
+      broker: this.#broker,
+      tally: this.#tally,
+      collector: this.#collector,
+    });
   }
 
   #prepare(): EmbeddedBroker {
     const { dataDirectory, logger, config } = this.#options;
-    const collector = new YoungCollector();
     return EmbeddedBroker.prepare({
       ...this.#directory,
       path: dataDirectory,
@@ -97,7 +102,6 @@ class NodeBroker implements RunningBroker {
       startExecutor: () => this.#startExecutor(),
       observer: this.#tally,
       advertised: ({ listener }) => this.#listeners.advertised(listener),
-      onBytesTaken: (bytes, used) => collector.took(bytes, used),
     });
   }
 
@@ -132,7 +136,14 @@ class NodeBroker implements RunningBroker {
     return new SlotExecutor({
       slots: workers,
       logger,
-      startThread: (_slot, listener) => startPiscinaThread({ module, storeRoot: dataDirectory, listener, workerFile }),
+      startThread: (_slot, listener) =>
+        startPiscinaThread({
+          module,
+          storeRoot: dataDirectory,
+          listener,
+          workerFile,
+          onBytesReceived: (bytes) => this.#collector.took(bytes),
+        }),
     });
   }
 }

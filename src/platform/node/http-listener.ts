@@ -15,6 +15,7 @@ import { isLoopbackHost, OriginPolicy } from '../../net/origin.ts';
 import { formatAuthority, listenFault } from './addresses.ts';
 import { systemClock } from './clock.ts';
 import { type SessionParts, WebSocketListener } from './websocket-listener.ts';
+import type { YoungCollector } from './young-collector.ts';
 
 export interface HttpListenerOptions {
   /** Name or address to bind to; IPv6 with or without brackets. */
@@ -32,6 +33,8 @@ export interface HttpListenerOptions {
   readonly ownHosts?: readonly string[] | undefined;
   /** Connections shared with other listeners; absent, the listener has its own, within the bounds that follow. */
   readonly connections?: ConnectionSet | undefined;
+  /** Told of what is read from sockets, where somebody paces garbage collection by it. */
+  readonly collector?: YoungCollector | undefined;
   /** max.connections */
   readonly connectionsMax?: number | undefined;
   /** connections.max.idle.ms; below 0 is without bound. */
@@ -136,6 +139,7 @@ class NodeHttpListener implements HttpListener {
       openJson: options.openJson,
       logger: options.logger,
       connections: this.#connections,
+      collector: options.collector,
       requestBytesMax: options.requestBytesMax ?? REQUEST_BYTES_MAX,
     });
     server.on('request', (request, response) => void this.#respond(request, response));

@@ -12,6 +12,7 @@ import { CLOSE_CODES } from '../../net/frame-transport.ts';
 import { formatAuthority, listenFault } from './addresses.ts';
 import { Staging } from './frame-writer.ts';
 import { KafkaTransport } from './kafka-listener-transport.ts';
+import type { YoungCollector } from './young-collector.ts';
 
 export interface KafkaListenerOptions {
   /** Listener name, as in Kafka's `listeners`. */
@@ -22,6 +23,8 @@ export interface KafkaListenerOptions {
   readonly port: number;
   readonly handler: RequestHandler;
   readonly connections: ConnectionSet;
+  /** Told of what is read from sockets, where somebody paces garbage collection by it. */
+  readonly collector?: YoungCollector | undefined;
   readonly logger: Logger;
   /** socket.request.max.bytes: a larger length ends its connection. */
   readonly requestBytesMax: number;

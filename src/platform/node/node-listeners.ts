@@ -10,6 +10,7 @@ import { listenKafka } from './kafka-listener.ts';
 import type { BrokerMetrics } from './metrics.ts';
 import type { RequestTally } from './metrics-tally.ts';
 import { packageVersion } from './package-version.ts';
+import type { YoungCollector } from './young-collector.ts';
 
 /** Port 0 picks a free one. */
 export interface ListenAddress {
@@ -25,6 +26,8 @@ export interface NodeListenersOptions {
   readonly kafka?: readonly ListenAddress[] | undefined;
   readonly allowOrigins: readonly string[];
   readonly logger: Logger;
+  /** Told of what is read from sockets. */
+  readonly collector: YoungCollector;
   /** What the broker's observer counts in. */
   readonly tally: RequestTally;
 }
@@ -76,7 +79,7 @@ export class NodeListeners {
   }
 
   #listenKafka(): Promise<KafkaListeners> {
-    const { broker, kafka, logger } = this.#options;
+    const { broker, kafka, logger, collector } = this.#options;
     const { settings, connections } = broker;
     return KafkaListeners.open({
       listeners: kafka?.map(named) ?? settings.listeners ?? [],
@@ -87,6 +90,7 @@ export class NodeListeners {
           ...setting,
           handler: this.#handler,
           connections,
+          collector,
           logger,
           requestBytesMax: settings.socketRequestMaxBytes,
         }),
@@ -94,7 +98,7 @@ export class NodeListeners {
   }
 
   async #listenHttp(): Promise<HttpListener | undefined> {
-    const { broker, http, logger, allowOrigins } = this.#options;
+    const { broker, http, logger, allowOrigins, collector } = this.#options;
     if (http === undefined) return undefined;
     const { listenHttp } = await import('./http-listener.ts');
     const { settings, connections } = broker;
@@ -110,6 +114,7 @@ export class NodeListeners {
       logger,
       allowOrigins,
       connections,
+      collector,
       connectionsMax: settings.maxConnections,
       requestBytesMax: settings.socketRequestMaxBytes,
     });

@@ -12,7 +12,7 @@ import { systemClock, systemRandom } from './clock.ts';
 import { createClientCodecs, createNodeCodecs } from './codecs.ts';
 import { createNodeInlineExecutor } from './inline-executor.ts';
 import { RequestTally } from './metrics-tally.ts';
-import type { ListenAddress, NodeListeners } from './node-listeners.ts';
+import type { ListenAddress, NodeListeners, NodeListenersOptions } from './node-listeners.ts';
 import { loadWasmModule } from './wasm-modules.ts';
 
 /** An address to listen on: `host` is 127.0.0.1 by default, and `port` a free one. */
@@ -109,7 +109,6 @@ class LocalBroker implements InProcessBroker {
     const { store } = place;
     const codecs = createNodeCodecs();
     const tally = new RequestTally();
-    const collector = parts?.createCollector();
     this.#place = place;
     this.#broker = EmbeddedBroker.prepare({
       ...place,
@@ -123,7 +122,6 @@ class LocalBroker implements InProcessBroker {
       startExecutor: (kernels) => createNodeInlineExecutor({ kernels, store, clock: systemClock, codecs, logger }),
       observer: parts === undefined ? undefined : tally,
       advertised: ({ listener }) => this.#listeners?.advertised(listener),
-      onBytesTaken: collector && ((bytes, used) => collector.took(bytes, used)),
     });
     this.#listeners = parts?.create({ ...addresses(options), broker: this.#broker, logger, tally });
   }
@@ -171,8 +169,7 @@ class LocalBroker implements InProcessBroker {
 
 /** What listeners need, loaded where there are any. */
 interface ListenerParts {
-  readonly create: (options: ConstructorParameters<typeof NodeListeners>[0]) => NodeListeners;
-  readonly createCollector: () => { took(bytes: number, used: number): void };
+  readonly create: (options: Omit<NodeListenersOptions, 'collector'>) => NodeListeners;
 }
 
 async function listenerParts({ http, kafka, config }: OpenBrokerOptions): Promise<ListenerParts | undefined> {
@@ -181,7 +178,7 @@ async function listenerParts({ http, kafka, config }: OpenBrokerOptions): Promis
     import('./node-listeners.ts'),
     import('./young-collector.ts'),
   ]);
-  return { create: (options) => new NodeListeners(options), createCollector: () => new YoungCollector() };
+  return { create: (options) => new NodeListeners({ ...options, collector: new YoungCollector() }) };
 }
 
 function addresses({ http, kafka, allowOrigins = [] }: OpenBrokerOptions): {

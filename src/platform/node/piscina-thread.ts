@@ -22,6 +22,8 @@ export interface PiscinaThreadOptions {
   readonly module: WebAssembly.Module;
   readonly storeRoot: string;
   readonly listener: SlotThreadListener;
+  /** Hears of record bytes that arrived in buffers of their own, for whoever paces garbage collection by them. */
+  readonly onBytesReceived?: ((bytes: number) => void) | undefined;
   /** The worker's entry; tests put one in its place that breaks on purpose. */
   readonly workerFile?: string | undefined;
   /** JavaScript heap of the worker, in MiB: beyond it the worker ends and is replaced. */
@@ -58,7 +60,11 @@ export function startPiscinaThread(options: PiscinaThreadOptions): SlotThread {
   for (const thread of pool.threads) thread.ref();
   return {
     slabs: slabViews(memory),
-    run: (group) => runGroup(pool, group),
+    run: async (group) => {
+      const reply = await runGroup(pool, group);
+      if (options.onBytesReceived !== undefined) reportBytes(reply, options.onBytesReceived);
+      return reply;
+    },
     end: () => pool.destroy(),
   };
 }
@@ -66,6 +72,12 @@ export function startPiscinaThread(options: PiscinaThreadOptions): SlotThread {
 function runGroup(pool: Piscina<PartitionGroup, GroupReply>, group: PartitionGroup): Promise<GroupReply> {
   const { group: given, transfer } = transferableGroup(group);
   return transfer.length === 0 ? pool.run(given) : pool.run(given, { transferList: transfer });
+}
+
+function reportBytes(reply: GroupReply, hear: (bytes: number) => void): void {
+  let bytes = 0;
+  for (const buffer of transferablesOf(reply)) bytes += buffer.byteLength;
+  if (bytes > 0) hear(bytes);
 }
 
 /** Marks the record bytes of a reply as given away to the main thread, so that they are not copied. */

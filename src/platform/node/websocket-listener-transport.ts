@@ -9,6 +9,7 @@ import { CLOSE_CODES, closeReason, type FrameSink, type FrameTransport } from '.
 import type { RequestMemory } from '../../net/request-memory.ts';
 import { frameHeaderBytes, OPCODES, writeFrameHeader } from '../../net/websocket-frame.ts';
 import { FrameWriter, fragmentsOf, type Staging } from './frame-writer.ts';
+import type { YoungCollector } from './young-collector.ts';
 
 /** How long an orderly close may take before the socket is destroyed. */
 const CLOSE_MS_MAX = 5000;
@@ -19,6 +20,7 @@ export interface WebSocketTransportParts {
   readonly socket: Duplex;
   readonly staging: Staging;
   readonly memory: RequestMemory;
+  readonly collector?: YoungCollector | undefined;
   readonly opcode: typeof OPCODES.binary | typeof OPCODES.text;
 }
 
@@ -27,6 +29,7 @@ export class WebSocketTransport implements FrameTransport {
   readonly #socket: Duplex;
   readonly #writer: FrameWriter;
   readonly #memory: RequestMemory;
+  readonly #collector: YoungCollector | undefined;
   readonly #opcode: number;
   #sink: FrameSink | undefined;
 
@@ -47,6 +50,7 @@ export class WebSocketTransport implements FrameTransport {
     this.#webSocket = parts.webSocket;
     this.#socket = parts.socket;
     this.#memory = parts.memory;
+    this.#collector = parts.collector;
     this.#opcode = parts.opcode;
     this.#writer = new FrameWriter({
       socket: parts.socket,
@@ -73,7 +77,10 @@ export class WebSocketTransport implements FrameTransport {
     this.#webSocket.on('message', (data: RawData, isBinary: boolean) => {
       this.#forgetPartial();
       if (isBinary !== isBinaryExpected) sink.close(CLOSE_CODES.unsupportedData, wrongKind(isBinary));
-      else if (data instanceof Uint8Array) sink.onFrame(data);
+      else if (data instanceof Uint8Array) {
+        this.#collector?.took(data.byteLength, this.#memory.used);
+        sink.onFrame(data);
+      }
     });
   }
 
@@ -146,6 +153,7 @@ export class WebSocketTransport implements FrameTransport {
     if (this.#isClosing) return;
     this.partialBytes += bytes;
     this.#memory.take(bytes);
+    this.#collector?.took(bytes, this.#memory.used);
   }
 
   #enqueue(chunks: readonly Uint8Array[], payloadBytes: number, opcode: number, isFinal: boolean): void {

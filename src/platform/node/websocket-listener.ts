@@ -18,6 +18,7 @@ import { type Subprotocol, selectSubprotocol } from '../../net/subprotocol.ts';
 import { OPCODES } from '../../net/websocket-frame.ts';
 import { Staging } from './frame-writer.ts';
 import { WebSocketTransport } from './websocket-listener-transport.ts';
+import type { YoungCollector } from './young-collector.ts';
 
 /** What a session of another language than Kafka frames is made from. */
 export interface SessionParts {
@@ -37,6 +38,8 @@ export interface WebSocketListenerOptions {
   readonly logger: Logger;
   /** Where its connections go: above max.connections upgrades get 503. */
   readonly connections: ConnectionSet;
+  /** Told of what is read from sockets, where somebody paces garbage collection by it. */
+  readonly collector?: YoungCollector | undefined;
   /** socket.request.max.bytes: a larger message closes with 1009. */
   readonly requestBytesMax: number;
 }
@@ -125,6 +128,7 @@ export class WebSocketListener {
       socket,
       staging: this.#staging,
       memory: connections.memory,
+      collector: this.#options.collector,
       opcode: subprotocol === 'kafka' ? OPCODES.binary : OPCODES.text,
     });
     const { handler, openJson, logger } = this.#options;
