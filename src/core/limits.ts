@@ -67,3 +67,5 @@ export const CLEANER_GROUP_SEGMENTS_MAX = 32;
 export const KAFKA_METADATA_FILE_BYTES_MAX = 256 * 1024 * 1024;
 /** Largest log.cleaner.dedupe.buffer.size: the memory of one slot's compaction. Consumed by broker/ configs. */
 export const DEDUPE_BUFFER_BYTES_MAX = 2_147_483_648;
+/** Memory of frames that is kept for the next ones while nobody uses it, of each listener. Consumed by net/frame-memory. */
+export const FRAME_MEMORY_IDLE_BYTES_MAX = 32 * 1024 * 1024;

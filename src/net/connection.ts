@@ -48,14 +48,23 @@ const FAULT_CLOSE_CODES: Readonly<Partial<Record<FaultCode, number>>> = {
 /** API key of Fetch, the first two bytes of its frames: the one request with a large answer. */
 const FETCH_KEY = 1;
 
+/** API key of Produce: the one request that is large, and of which nothing is kept once it has been answered. */
+const PRODUCE_KEY = 0;
+
 function isFetch(frame: Uint8Array): boolean {
   return frame[0] === 0 && frame[1] === FETCH_KEY;
+}
+
+function isProduce(frame: Uint8Array): boolean {
+  return frame[0] === 0 && frame[1] === PRODUCE_KEY;
 }
 
 /** One request under way. Pooled, so that a request costs no closures. */
 class Exchange {
   next: Exchange | undefined = undefined;
   requestBytes = 0;
+  /** The frame, where its memory can be used again once it is answered. */
+  frame: Uint8Array | undefined = undefined;
   isFetch = false;
   isSettled = false;
   response: ResponseFrame | undefined = undefined;
@@ -256,6 +265,7 @@ export class Connection implements FrameSink, MemoryHolder {
     const exchange = this.#takeExchange();
     exchange.requestBytes = frame.byteLength;
     exchange.isFetch = isFetch(frame);
+    exchange.frame = isProduce(frame) ? frame : undefined;
     this.#inFlight += 1;
     this.#inFlightBytes += frame.byteLength;
     if (exchange.isFetch) this.#fetchesInFlight += 1;
@@ -276,6 +286,9 @@ export class Connection implements FrameSink, MemoryHolder {
   #settle(exchange: Exchange): void {
     exchange.isSettled = true;
     this.#memory.release(exchange.requestBytes);
+    // After a fault an append may be under way still.
+    if (exchange.frame !== undefined && exchange.fault === undefined) this.#transport.recycle?.(exchange.frame);
+    exchange.frame = undefined;
     this.#settledBytes += exchange.response?.byteLength ?? 0;
     if (exchange !== this.#head) return;
     let settled: Exchange | undefined = exchange;

@@ -13,6 +13,8 @@ export interface FrameTransport {
   readonly partialBytes: number;
   /** Sends one frame. The chunks must stay unchanged; frames of one tick may leave in one write. */
   send(chunks: readonly Uint8Array[], byteLength: number): void;
+  /** A frame that was received is not used any more: its memory may take the next one. */
+  recycle?(frame: Uint8Array): void;
   /** Stops reading. Frames of bytes already read may still arrive. */
   pause(): void;
   resume(): void;

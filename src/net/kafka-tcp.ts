@@ -3,6 +3,7 @@
 // that does not is copied once, into memory that never exceeds a few times what its sender has sent of it.
 
 import { assert } from '../core/assert.ts';
+import { FRESH_MEMORY, type FrameMemory } from './frame-memory.ts';
 
 /** Bytes of the length before each frame. */
 export const LENGTH_BYTES = 4;
@@ -37,13 +38,13 @@ export interface FrameSplitterOptions {
   readonly onFrame: (frame: Uint8Array) => void;
   /** A length that is negative or too large: nothing that follows can be understood. */
   readonly onObjection: (reason: string) => void;
-  /** Memory for a frame that comes in parts; it is filled before anybody sees it. */
-  readonly allocate?: ((bytes: number) => Uint8Array) | undefined;
+  /** For frames that come in parts, by default fresh memory; it is filled before anybody sees it. */
+  readonly memory?: FrameMemory | undefined;
 }
 
 export class FrameSplitter {
   readonly #options: FrameSplitterOptions;
-  readonly #allocate: (bytes: number) => Uint8Array;
+  readonly #memory: FrameMemory;
   /** The length under way, as far as it has been read. */
   #length = 0;
   #lengthBytes = 0;
@@ -54,7 +55,7 @@ export class FrameSplitter {
 
   constructor(options: FrameSplitterOptions) {
     this.#options = options;
-    this.#allocate = options.allocate ?? ((bytes) => new Uint8Array(bytes));
+    this.#memory = options.memory ?? FRESH_MEMORY;
   }
 
   /** Bytes held of a frame that is not whole, its length among them. */
@@ -73,6 +74,7 @@ export class FrameSplitter {
   /** Takes nothing further. */
   end(): void {
     this.#hasEnded = true;
+    if (this.#partial !== undefined) this.#memory.give(this.#partial);
     this.#forget();
   }
 
@@ -100,13 +102,13 @@ export class FrameSplitter {
     if (this.#partial === undefined && end - start === this.#length) {
       const frame = chunk.subarray(start, end);
       const keepsTooMuch = frame.byteLength < chunk.buffer.byteLength * VIEW_PART_MIN;
-      this.#give(keepsTooMuch ? copyOf(frame, this.#allocate) : frame);
+      this.#give(keepsTooMuch ? this.#copyOf(frame) : frame);
       return end;
     }
     const partial = this.#room(end - start);
     partial.set(start === 0 && end === chunk.byteLength ? chunk : chunk.subarray(start, end), this.#received);
     this.#received += end - start;
-    if (this.#received === this.#length) this.#give(partial);
+    if (this.#received === this.#length) this.#give(firstBytes(partial, this.#length));
     return end;
   }
 
@@ -115,10 +117,19 @@ export class FrameSplitter {
     const needed = this.#received + bytes;
     assert(needed <= this.#length, 'a frame takes no more than its length');
     if (this.#partial !== undefined && needed <= this.#partial.byteLength) return this.#partial;
-    const grown = this.#allocate(Math.min(this.#length, Math.max(PARTIAL_BYTES_MIN, needed * PARTIAL_GROWTH)));
-    if (this.#partial !== undefined) grown.set(this.#partial.subarray(0, this.#received));
+    const grown = this.#memory.take(Math.min(this.#length, Math.max(PARTIAL_BYTES_MIN, needed * PARTIAL_GROWTH)));
+    if (this.#partial !== undefined) {
+      grown.set(this.#partial.subarray(0, this.#received));
+      this.#memory.give(this.#partial);
+    }
     this.#partial = grown;
     return grown;
+  }
+
+  #copyOf(bytes: Uint8Array): Uint8Array {
+    const copy = this.#memory.take(bytes.byteLength);
+    copy.set(bytes);
+    return firstBytes(copy, bytes.byteLength);
   }
 
   #give(frame: Uint8Array): void {
@@ -134,10 +145,8 @@ export class FrameSplitter {
   }
 }
 
-function copyOf(bytes: Uint8Array, allocate: (bytes: number) => Uint8Array): Uint8Array {
-  const copy = allocate(bytes.byteLength);
-  copy.set(bytes);
-  return copy;
+function firstBytes(memory: Uint8Array, length: number): Uint8Array {
+  return memory.byteLength === length ? memory : memory.subarray(0, length);
 }
 
 /** The length that goes before a frame of so many bytes. */

@@ -17,9 +17,12 @@ function split(bytesMax = 1_000_000): Split {
     bytesMax,
     onFrame: (frame) => frames.push(frame),
     onObjection: (reason) => objections.push(reason),
-    allocate: (bytes) => {
-      allocated.push(bytes);
-      return new Uint8Array(bytes);
+    memory: {
+      take: (bytes) => {
+        allocated.push(bytes);
+        return new Uint8Array(bytes);
+      },
+      give: () => undefined,
     },
   });
   return { splitter, frames, objections, allocated };

@@ -4,11 +4,13 @@
 import type { Socket } from 'node:net';
 import { FRAGMENT_BYTES_MAX } from '../../core/limits.ts';
 import type { WatchedTransport } from '../../net/connection-set.ts';
+import type { FrameMemory } from '../../net/frame-memory.ts';
 import { FrameProgress } from '../../net/frame-progress.ts';
 import type { FrameSink } from '../../net/frame-transport.ts';
 import { FrameSplitter, LENGTH_BYTES, writeLength } from '../../net/kafka-tcp.ts';
 import type { RequestMemory } from '../../net/request-memory.ts';
 import { FrameWriter, fragmentsOf, type Staging } from './frame-writer.ts';
+import type { YoungCollector } from './young-collector.ts';
 
 /** How long a peer may take to follow once everything has been written and the stream was ended. */
 const LINGER_MS_MAX = 1000;
@@ -19,6 +21,8 @@ export interface KafkaTransportParts {
   readonly socket: Socket;
   readonly staging: Staging;
   readonly memory: RequestMemory;
+  readonly frameMemory: FrameMemory;
+  readonly collector?: YoungCollector | undefined;
   /** socket.request.max.bytes */
   readonly requestBytesMax: number;
 }
@@ -27,6 +31,8 @@ export class KafkaTransport implements WatchedTransport {
   readonly #socket: Socket;
   readonly #writer: FrameWriter;
   readonly #memory: RequestMemory;
+  readonly #frameMemory: FrameMemory;
+  readonly #collector: YoungCollector | undefined;
   readonly #splitter: FrameSplitter;
   readonly #progress = new FrameProgress();
   #sink: FrameSink | undefined;
@@ -40,6 +46,8 @@ export class KafkaTransport implements WatchedTransport {
   constructor(parts: KafkaTransportParts) {
     this.#socket = parts.socket;
     this.#memory = parts.memory;
+    this.#frameMemory = parts.frameMemory;
+    this.#collector = parts.collector;
     this.#writer = new FrameWriter({
       socket: parts.socket,
       staging: parts.staging,
@@ -50,7 +58,7 @@ export class KafkaTransport implements WatchedTransport {
       bytesMax: parts.requestBytesMax,
       onFrame: (frame) => this.#onFrame(frame),
       onObjection: (reason) => this.#refuse?.(reason),
-      allocate: Buffer.allocUnsafe,
+      memory: parts.frameMemory,
     });
   }
 
@@ -88,6 +96,10 @@ export class KafkaTransport implements WatchedTransport {
     for (const fragment of fragmentsOf(chunks, byteLength)) this.#writer.enqueue(0, fragment.chunks, fragment.bytes);
   }
 
+  recycle(frame: Uint8Array): void {
+    this.#frameMemory.give(frame);
+  }
+
   pause(): void {
     this.#isPaused = true;
     this.#socket.pause();
@@ -121,6 +133,7 @@ export class KafkaTransport implements WatchedTransport {
 
   #onChunk(chunk: Uint8Array): void {
     if (this.#isClosing) return;
+    this.#collector?.took(chunk.byteLength);
     this.#splitter.push(chunk);
     const grown = this.#splitter.partialBytes - this.#partialBytes;
     this.#partialBytes += grown;

@@ -8,6 +8,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { KafkaListener } from '../../embedded/kafka-listeners.ts';
 import { Connection } from '../../net/connection.ts';
 import type { ConnectionSet } from '../../net/connection-set.ts';
+import { FramePool } from '../../net/frame-memory.ts';
 import { CLOSE_CODES } from '../../net/frame-transport.ts';
 import { formatAuthority, listenFault } from './addresses.ts';
 import { Staging } from './frame-writer.ts';
@@ -100,6 +101,7 @@ class TcpKafkaListener implements KafkaListener {
   readonly #servers: readonly Server[];
   readonly #options: KafkaListenerOptions;
   readonly #staging = new Staging();
+  readonly #frameMemory = new FramePool(Buffer.allocUnsafeSlow);
   /** Sockets that wait for `serve`. */
   readonly #early = new Set<Socket>();
   #serves = false;
@@ -150,12 +152,19 @@ class TcpKafkaListener implements KafkaListener {
 
   #open(socket: Socket): void {
     if (socket.destroyed) return;
-    const { connections, handler, logger, requestBytesMax } = this.#options;
+    const { connections, handler, logger, requestBytesMax, collector } = this.#options;
     const { memory, limits } = connections;
     const id = connections.nextId();
     const lifetime = new AbortController();
     const context = this.#contextOf(id, socket, lifetime.signal);
-    const transport = new KafkaTransport({ socket, staging: this.#staging, memory, requestBytesMax });
+    const transport = new KafkaTransport({
+      socket,
+      staging: this.#staging,
+      memory,
+      frameMemory: this.#frameMemory,
+      collector,
+      requestBytesMax,
+    });
     const connection = new Connection({ transport, handler, context, lifetime, limits, memory, logger });
     connections.add(id, { clientHost: context.clientHost, transport, sink: connection });
     transport.attach(connection, (reason) => {

@@ -4,6 +4,7 @@
 import { createConnection, type Socket } from 'node:net';
 import type { BrokerAddress, ClientTransport, TransportEvents, TransportOpener } from '../../client/index.ts';
 import { LogFault } from '../../core/fault.ts';
+import type { FrameMemory } from '../../net/frame-memory.ts';
 import { FrameSplitter, LENGTH_BYTES, writeLength } from '../../net/kafka-tcp.ts';
 
 const PORT_DEFAULT = 9092;
@@ -80,6 +81,9 @@ interface TransportParts {
   readonly responseBytesMax: number;
 }
 
+/** Frames belong to whoever receives them: nothing comes back. */
+const UNFILLED_MEMORY: FrameMemory = { take: (bytes) => Buffer.allocUnsafe(bytes), give: () => undefined };
+
 class KafkaTcpTransport implements ClientTransport {
   readonly #socket: Socket;
   readonly #parts: TransportParts;
@@ -97,7 +101,7 @@ class KafkaTcpTransport implements ClientTransport {
       bytesMax: parts.responseBytesMax,
       onFrame: (frame) => parts.events.onFrame(frame),
       onObjection: (reason) => this.#end(new LogFault('ERR_MALFORMED_FRAME', `${parts.about}: ${reason}`)),
-      allocate: Buffer.allocUnsafe,
+      memory: UNFILLED_MEMORY,
     });
     socket.on('data', (chunk: Uint8Array) => this.#splitter.push(chunk));
     socket.on('drain', () => this.#drained());
