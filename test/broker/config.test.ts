@@ -48,6 +48,8 @@ test('nothing set gives Kafka’s defaults', () => {
       maxSize: 2_147_483_647,
       offsetMetadataMaxBytes: 4096,
       offsetsRetentionMs: 604_800_000,
+      consumerUpgrade: true,
+      consumerDowngrade: true,
       consumerMaxSize: 2_147_483_647,
       consumerAssignors: ['uniform', 'range'],
       consumerProtocol: true,

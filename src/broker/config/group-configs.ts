@@ -5,7 +5,6 @@ import { type ConfigDefinition, define, listOf, orderObjection } from './definit
 
 const ONE_NODE = 'this broker does not replicate yet';
 const UNTUNED = 'this broker has no such setting';
-const NO_MIGRATION = 'groups with members keep their protocol; empty groups take that of the next member';
 const UNCOMPRESSED = 'committed offsets are kept uncompressed';
 const INT_MAX_TEXT = '2147483647';
 const MINUTE_MS = 60_000;
@@ -120,10 +119,12 @@ export const GROUP_BROKER_CONFIGS: readonly ConfigDefinition[] = [
     {
       name: 'group.consumer.migration.policy',
       type: 'string',
-      defaultValue: 'disabled',
-      documentation: 'Whether a group with members moves between the protocols.',
+      defaultValue: 'bidirectional',
+      documentation:
+        'Whether a classic group of consumers with members becomes a KIP-848 group when a member of that protocol ' +
+        'joins (`upgrade`), and a classic one again when the last such member is gone (`downgrade`), or both.',
     },
-    { choices: ['disabled', 'upgrade', 'downgrade', 'bidirectional'], fixedBecause: NO_MIGRATION },
+    { choices: ['disabled', 'upgrade', 'downgrade', 'bidirectional'] },
   ),
   define(
     {
@@ -286,6 +287,8 @@ export function groupSettings({ number, text }: ConfigValues): GroupBrokerSettin
     offsetMetadataMaxBytes: number('offset.metadata.max.bytes'),
     offsetsRetentionMs: number('offsets.retention.minutes') * MINUTE_MS,
     consumerMaxSize: number('group.consumer.max.size'),
+    consumerUpgrade: ['upgrade', 'bidirectional'].includes(text('group.consumer.migration.policy')),
+    consumerDowngrade: ['downgrade', 'bidirectional'].includes(text('group.consumer.migration.policy')),
     consumerAssignors: listOf(text('group.consumer.assignors')),
     consumerProtocol: listOf(text('group.coordinator.rebalance.protocols')).includes('consumer'),
     retentionCheckIntervalMs: number('offsets.retention.check.interval.ms'),

@@ -14,30 +14,17 @@ import {
   type SyncOutcome,
   syncError,
 } from './classic-group.ts';
-import { type GroupClient, type GroupContext, randomId } from './group-context.ts';
+import type { ClassicProtocol, JoinRequest, LeavingMember } from './classic-protocol.ts';
+import { type GroupContext, randomId } from './group-context.ts';
 import type { ClassicGroupValue } from './group-records.ts';
 import { GroupTimer } from './timer.ts';
 
 /** How long a new member may wait for its first generation: its client may be gone without anybody noticing. */
 const NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60_000;
 
-export interface JoinRequest {
-  readonly memberId: string;
-  readonly groupInstanceId: string | null;
-  readonly protocolType: string;
-  readonly protocols: readonly MemberProtocol[];
-  readonly sessionTimeoutMs: number;
-  readonly rebalanceTimeoutMs: number;
-  readonly client: GroupClient;
-  /** A member without an id is given one and joins again with it (version 4, KIP-394). */
-  readonly needsMemberId: boolean;
-  /** A leader may be told to leave the assignment as it is (version 9, KIP-814). */
-  readonly maySkipAssignment: boolean;
-}
-
 type Answer<T> = (outcome: T) => void;
 
-export class ClassicRebalance {
+export class ClassicRebalance implements ClassicProtocol {
   readonly #group: ClassicGroup;
   readonly #context: GroupContext;
   /** Ends the wait for members: of the first ones, or of those that were there before. */
@@ -53,15 +40,18 @@ export class ClassicRebalance {
     this.#syncTimer = new GroupTimer(context, () => this.#syncTimeOver());
   }
 
-  /** Takes up what the log tells of the group; the sessions of its members begin now. */
-  restore(value: ClassicGroupValue): void {
+  /**
+   * Takes up what the log tells of the group; the sessions of its members begin now. `protocols` is what each supports,
+   * where more is known than the log has.
+   */
+  restore(value: ClassicGroupValue, protocols?: ReadonlyMap<string, readonly MemberProtocol[]>): void {
     const group = this.#group;
     for (const stored of value.members) {
       const { memberId, groupInstanceId, clientId, clientHost } = stored;
       const member = this.#makeMember({ memberId, groupInstanceId, client: { clientId, clientHost } });
       member.sessionTimeoutMs = stored.sessionTimeout;
       member.rebalanceTimeoutMs = stored.rebalanceTimeout < 0 ? stored.sessionTimeout : stored.rebalanceTimeout;
-      member.protocols = [{ name: value.protocol ?? '', metadata: stored.subscription }];
+      member.protocols = protocols?.get(memberId) ?? [{ name: value.protocol ?? '', metadata: stored.subscription }];
       member.assignment = stored.assignment;
       member.session.set(member.sessionTimeoutMs);
       group.add(member);
@@ -249,6 +239,11 @@ export class ClassicRebalance {
     });
   }
 
+  /** Members are told to join again. */
+  begin(): void {
+    this.#prepareOrComplete();
+  }
+
   /** Begins a rebalance, or goes on with the one that runs. */
   #prepareOrComplete(): void {
     if (this.#group.canRebalance) this.#prepare();
@@ -404,7 +399,7 @@ export class ClassicRebalance {
   }
 
   /** Members leave, or are removed by their instance ids; an error code for each, in order. */
-  leave(members: readonly Omit<MemberClaim, 'generationId'>[]): number[] {
+  leave(members: readonly LeavingMember[]): number[] {
     const group = this.#group;
     const results = members.map((member) => this.#leaveOne(member));
     if (results.includes(ERROR_CODES.NONE)) {
@@ -414,7 +409,7 @@ export class ClassicRebalance {
     return results;
   }
 
-  #leaveOne({ memberId, groupInstanceId }: Omit<MemberClaim, 'generationId'>): number {
+  #leaveOne({ memberId, groupInstanceId }: LeavingMember): number {
     const group = this.#group;
     if (memberId === '') {
       const known = groupInstanceId === null ? undefined : group.staticMembers.get(groupInstanceId);

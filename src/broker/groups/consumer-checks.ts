@@ -1,7 +1,7 @@
 // What speaks against a heartbeat, a commit or a fetch of a KIP-848 member. It changes nothing.
 
 import { ERROR_CODES } from '../../protocol/errors.ts';
-import { type ConsumerGroup, type ConsumerMember, LEFT_STATIC_EPOCH } from './consumer-group.ts';
+import { type ConsumerGroup, type ConsumerMember, LEFT_STATIC_EPOCH, speaksClassic } from './consumer-group.ts';
 import type { ConsumerHeartbeat } from './consumer-heartbeat.ts';
 import type { GroupSettings } from './group-context.ts';
 import { isSubset } from './partition-set.ts';
@@ -66,7 +66,7 @@ export function heartbeatRefusal(
   const sameInstance = instanceId === null ? undefined : group.staticMember(instanceId);
   const member = group.members.get(memberId);
   if (memberEpoch === 0) {
-    if (sameInstance !== undefined && sameInstance.memberId !== memberId && sameInstance.epoch !== LEFT_STATIC_EPOCH) {
+    if (sameInstance !== undefined && sameInstance.memberId !== memberId && !isReleased(sameInstance)) {
       return refuseMember('UNRELEASED_INSTANCE_ID', `Another member still uses the instance id ${instanceId}.`);
     }
     if (member === undefined && sameInstance === undefined && group.members.size >= consumerMaxSize) {
@@ -81,6 +81,11 @@ export function heartbeatRefusal(
     return refuseMember('UNKNOWN_MEMBER_ID', `Member ${memberId} is not in the group.`);
   }
   return epochRefusal(member, request);
+}
+
+/** A static member may be replaced once it left for a while; one of the classic protocol always, as it is there. */
+function isReleased(member: ConsumerMember): boolean {
+  return member.epoch === LEFT_STATIC_EPOCH || speaksClassic(member);
 }
 
 function epochRefusal(member: ConsumerMember, { memberEpoch, owned }: ConsumerHeartbeat): MemberRefusal | undefined {
@@ -108,6 +113,7 @@ export function consumerCommitRefusal(group: ConsumerGroup, claim: CommitClaim, 
   if (memberEpoch < 0 && group.members.size === 0) return ERROR_CODES.NONE;
   const member = group.members.get(memberId);
   if (member === undefined) return ERROR_CODES.UNKNOWN_MEMBER_ID;
+  if (speaksClassic(member)) return memberEpoch === member.epoch ? ERROR_CODES.NONE : ERROR_CODES.ILLEGAL_GENERATION;
   if (version < EPOCH_COMMIT_VERSION) return ERROR_CODES.UNSUPPORTED_VERSION;
   return memberEpoch === member.epoch ? ERROR_CODES.NONE : ERROR_CODES.STALE_MEMBER_EPOCH;
 }

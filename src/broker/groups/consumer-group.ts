@@ -65,6 +65,11 @@ export const NOTHING_SAID: ConsumerMemberValue = {
   classicMemberMetadata: null,
 };
 
+/** Whether the member came by JoinGroup and is served in its terms (classic-members.ts). */
+export function speaksClassic({ said }: Pick<ConsumerMember, 'said'>): boolean {
+  return said.classicMemberMetadata !== null;
+}
+
 export function toCurrentValue(assignment: MemberAssignment): CurrentValue {
   return {
     memberEpoch: assignment.epoch,
@@ -109,6 +114,12 @@ export class ConsumerGroup {
 
   targetOf(memberId: string): PartitionSet {
     return this.targets.get(memberId) ?? NO_PARTITIONS;
+  }
+
+  /** Whether a partition that the member is to have is still somebody's. */
+  waitsForOthers({ memberId, assigned }: ConsumerMember): boolean {
+    for (const key of this.targetOf(memberId)) if (!assigned.has(key) && this.owners.has(key)) return true;
+    return false;
   }
 
   get state(): 'Empty' | 'Assigning' | 'Reconciling' | 'Stable' {

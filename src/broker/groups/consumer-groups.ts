@@ -15,85 +15,79 @@ import {
   NEW_ASSIGNMENT,
   NOTHING_SAID,
   type SubscribedTopic,
+  speaksClassic,
   toCurrentValue,
 } from './consumer-group.ts';
 import type { ConsumerHeartbeat, ConsumerHeartbeatOutcome } from './consumer-heartbeat.ts';
 import { type GroupContext, randomUuid } from './group-context.ts';
 import type { ConsumerMemberValue, GroupRecord } from './group-records.ts';
+import { MemberTimers } from './member-timers.ts';
 import { type PartitionSet, sameSet, toTopicPartitions } from './partition-set.ts';
 import { reconcile } from './reconciliation.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { GroupTimer } from './timer.ts';
 
-interface MemberTimers {
-  readonly session: GroupTimer;
-  readonly rebalance: GroupTimer;
-}
-
-/** The group, and records that must come before its first ones. */
+/** A group that a member may join by a heartbeat. */
 export interface ConsumerGroupHandle {
   readonly group: ConsumerGroup;
-  readonly before: readonly GroupRecord[];
+  /**
+   * Takes away what had the id before, now that the member is let in: an empty group of the other kind, or a classic one
+   * that goes on as this group. Undefined where that is done, the log's error where it cannot be.
+   */
+  readonly begin: () => Promise<number> | undefined;
+}
+
+export interface ConsumerGroupsHost {
+  readonly find: (groupId: string) => ConsumerGroup | undefined;
+  /**
+   * Makes a classic group of the members without those that leave, where the rules of the migration say so: resolves when
+   * that is durable. Undefined where the group stays what it is.
+   */
+  readonly downgrade: (group: ConsumerGroup, leaving: ReadonlySet<string>) => Promise<number> | undefined;
+}
+
+/** What a member is brought one step on with. */
+export interface MemberStep {
+  readonly memberId: string;
+  readonly said: ConsumerMemberValue;
+  /** What the member had; a member that joins anew has nothing. */
+  readonly before: MemberAssignment;
+  readonly owned: PartitionSet | undefined;
 }
 
 export class ConsumerGroups {
   readonly #context: GroupContext;
   readonly #subscriptions: Subscriptions;
-  readonly #timers = new Map<string, Map<string, MemberTimers>>();
+  readonly timers: MemberTimers;
   /** Version of the topics at which a group's subscriptions were last looked at. */
   readonly #seen = new WeakMap<ConsumerGroup, number>();
-  readonly #find: (groupId: string) => ConsumerGroup | undefined;
+  readonly #host: ConsumerGroupsHost;
 
-  constructor(context: GroupContext, find: (groupId: string) => ConsumerGroup | undefined) {
+  constructor(context: GroupContext, host: ConsumerGroupsHost) {
     this.#context = context;
-    this.#find = find;
+    this.#host = host;
     this.#subscriptions = new Subscriptions(context.topics);
+    this.timers = new MemberTimers(context, (groupId, memberId) => this.#fenceSilent(groupId, memberId));
   }
 
   /** Sessions of the members that the log told of begin now. */
   restore(group: ConsumerGroup): void {
     for (const member of group.members.values()) {
-      this.#touch(group.groupId, member.memberId);
+      this.touch(group.groupId, member);
       this.#watchRevocation(group.groupId, member, undefined);
     }
   }
 
-  forgetAll(): void {
-    for (const members of this.#timers.values()) for (const timers of members.values()) cancel(timers);
-    this.#timers.clear();
-  }
-
-  #timersOf(groupId: string, memberId: string): MemberTimers {
-    let members = this.#timers.get(groupId);
-    if (members === undefined) {
-      members = new Map();
-      this.#timers.set(groupId, members);
-    }
-    let timers = members.get(memberId);
-    if (timers === undefined) {
-      const fence = (): void => this.#fenceSilent(groupId, memberId);
-      timers = { session: new GroupTimer(this.#context, fence), rebalance: new GroupTimer(this.#context, fence) };
-      members.set(memberId, timers);
-    }
-    return timers;
-  }
-
-  #forget(groupId: string, memberId: string): void {
-    const members = this.#timers.get(groupId);
-    const timers = members?.get(memberId);
-    if (members === undefined || timers === undefined) return;
-    cancel(timers);
-    members.delete(memberId);
-    if (members.size === 0) this.#timers.delete(groupId);
-  }
-
-  #touch(groupId: string, memberId: string): void {
-    this.#timersOf(groupId, memberId).session.set(this.#context.consumerTimes(groupId).sessionTimeoutMs);
+  /** The member was heard of. */
+  touch(groupId: string, { memberId, said }: Pick<ConsumerMember, 'memberId' | 'said'>): void {
+    const own = said.classicMemberMetadata?.sessionTimeoutMs;
+    this.timers.of(groupId, memberId).session.set(own ?? this.#context.consumerTimes(groupId).sessionTimeoutMs);
   }
 
   /** A member has its rebalance timeout to give partitions up. */
   #watchRevocation(groupId: string, member: ConsumerMember, before: MemberAssignment | undefined): void {
-    const { rebalance } = this.#timersOf(groupId, member.memberId);
+    // Those of the classic protocol are told by it when to do what.
+    if (speaksClassic(member)) return;
+    const { rebalance } = this.timers.of(groupId, member.memberId);
     if (member.state !== MEMBER_STATES.unrevoked) rebalance.cancel();
     else if (before?.state !== MEMBER_STATES.unrevoked || before.epoch !== member.epoch || !rebalance.isSet) {
       rebalance.set(Math.max(0, member.said.rebalanceTimeoutMs));
@@ -102,25 +96,27 @@ export class ConsumerGroups {
 
   /** A member whose session or rebalance timeout is over is out. */
   #fenceSilent(groupId: string, memberId: string): void {
-    const group = this.#find(groupId);
+    const group = this.#host.find(groupId);
     const member = group?.members.get(memberId);
     if (group === undefined || member === undefined) return;
-    void this.#remove(group, member);
+    void this.remove(group, new Set([member]));
   }
 
-  #remove(group: ConsumerGroup, member: ConsumerMember): Promise<number> {
-    this.#forget(group.groupId, member.memberId);
-    const records: GroupRecord[] = [...group.memberRemoval(member.memberId)];
-    const left = [...group.members.values()].filter((each) => each !== member).map(({ said }) => said);
+  /** Members are out; resolves when that is durable. */
+  remove(group: ConsumerGroup, members: ReadonlySet<ConsumerMember>): Promise<number> {
+    const downgraded = this.downgrade(group, new Set(Array.from(members, ({ memberId }) => memberId)));
+    if (downgraded !== undefined) return downgraded;
+    for (const { memberId } of members) this.timers.forget(group.groupId, memberId);
+    const records: GroupRecord[] = [...members].flatMap(({ memberId }) => group.memberRemoval(memberId));
+    const left = [...group.members.values()].filter((each) => !members.has(each)).map(({ said }) => said);
     records.push(...this.#topicsRecord(group, this.#subscriptions.topicsOf(left)));
     records.push(epochRecord(group.groupId, group.epoch + 1));
     return this.#context.write(records);
   }
 
-  /** Members of the group are out, without another word: it is deleted. */
-  forgetGroup(groupId: string): void {
-    for (const timers of this.#timers.get(groupId)?.values() ?? []) cancel(timers);
-    this.#timers.delete(groupId);
+  /** See {@link ConsumerGroupsHost}. */
+  downgrade(group: ConsumerGroup, leaving: ReadonlySet<string>): Promise<number> | undefined {
+    return this.#host.downgrade(group, leaving);
   }
 
   /** A member leaves for good, or, static and with epoch -2, for a while. */
@@ -133,13 +129,15 @@ export class ConsumerGroups {
       return refused(refuseMember('FENCED_INSTANCE_ID', `Another member uses the instance id ${instanceId}.`));
     }
     const code =
-      memberEpoch === LEFT_STATIC_EPOCH ? await this.#leaveForAWhile(group, member) : await this.#remove(group, member);
+      memberEpoch === LEFT_STATIC_EPOCH
+        ? await this.#leaveForAWhile(group, member)
+        : await this.remove(group, new Set([member]));
     if (code !== ERROR_CODES.NONE) return refused({ errorCode: code, message: null });
     return { ...ANSWER, memberId, memberEpoch, heartbeatIntervalMs: 0, assignment: null };
   }
 
   #leaveForAWhile({ groupId: group }: ConsumerGroup, member: ConsumerMember): Promise<number> {
-    this.#timersOf(group, member.memberId).rebalance.cancel();
+    this.timers.of(group, member.memberId).rebalance.cancel();
     const left = { ...member, epoch: LEFT_STATIC_EPOCH, pendingRevocation: NEW_ASSIGNMENT.pendingRevocation };
     return this.#context.write([{ kind: 'current', group, member: member.memberId, value: toCurrentValue(left) }]);
   }
@@ -150,13 +148,18 @@ export class ConsumerGroups {
     const memberId = request.memberId === '' ? randomUuid(this.#context) : request.memberId;
     const refusal = heartbeatRefusal(group, { ...request, memberId }, this.#context.settings());
     if (refusal !== undefined) return refused(refusal);
-    if (handle.before.length > 0) void this.#context.write(handle.before);
-    this.#replaceStatic(group, { ...request, memberId });
-    const live = this.#find(group.groupId) ?? group;
-    const { before, after, code } = await this.#advance(live, { ...request, memberId });
-    if (code !== ERROR_CODES.NONE) return refused({ errorCode: code, message: null });
-    const { rebalanceTimeoutMs, subscribedTopicNames, owned } = request;
-    const isFull = rebalanceTimeoutMs !== -1 && subscribedTopicNames !== null && owned !== undefined;
+    const failed = handle.begin();
+    if (failed !== undefined) return refused({ errorCode: await failed, message: null });
+    const live = this.#host.find(group.groupId) ?? group;
+    if (request.memberEpoch === 0) this.replaceStatic(live, { instanceId: request.instanceId, memberId });
+    const known = live.members.get(memberId);
+    const before = held(known, request);
+    const owned = request.memberEpoch === 0 ? NEW_ASSIGNMENT.assigned : request.owned;
+    const { after, code } = this.advance(live, { memberId, said: nowSaid(known?.said, request), before, owned });
+    const written = await code;
+    if (written !== ERROR_CODES.NONE) return refused({ errorCode: written, message: null });
+    const { rebalanceTimeoutMs, subscribedTopicNames } = request;
+    const isFull = rebalanceTimeoutMs !== -1 && subscribedTopicNames !== null && request.owned !== undefined;
     const isTold = request.memberEpoch === 0 || isFull || !sameSet(before.assigned, after.assigned);
     return {
       ...ANSWER,
@@ -167,14 +170,17 @@ export class ConsumerGroups {
     };
   }
 
-  /** A static member that left for a while is back under another member id: it takes over what it had. */
-  #replaceStatic(group: ConsumerGroup, { instanceId, memberId, memberEpoch }: ConsumerHeartbeat): void {
+  /** A static member is back under another member id: it takes over what it had. */
+  replaceStatic(
+    group: ConsumerGroup,
+    { instanceId, memberId }: { readonly instanceId: string | null; readonly memberId: string },
+  ): void {
     const before = instanceId === null ? undefined : group.staticMember(instanceId);
-    if (before === undefined || before.memberId === memberId || memberEpoch !== 0) return;
+    if (before === undefined || before.memberId === memberId) return;
     const { groupId } = group;
     const current = toCurrentValue({ ...before, epoch: 0, previousEpoch: 0 });
     const target = toTopicPartitions(group.targetOf(before.memberId));
-    this.#forget(groupId, before.memberId);
+    this.timers.forget(groupId, before.memberId);
     void this.#context.write([
       ...group.memberRemoval(before.memberId),
       { kind: 'member', group: groupId, member: memberId, value: before.said },
@@ -183,15 +189,16 @@ export class ConsumerGroups {
     ]);
   }
 
-  /** Takes in what the member says, assigns where that changes something, and brings the member one step on. */
-  async #advance(
+  /**
+   * Takes in what the member says, assigns where that changes something, and brings the member one step on. `code` is
+   * the log's, once that is durable.
+   */
+  advance(
     group: ConsumerGroup,
-    request: ConsumerHeartbeat,
-  ): Promise<{ readonly before: MemberAssignment; readonly after: MemberAssignment; readonly code: number }> {
+    { memberId, said, before, owned }: MemberStep,
+  ): { readonly after: MemberAssignment; readonly code: Promise<number> } {
     const { groupId } = group;
-    const { memberId } = request;
     const known = group.members.get(memberId);
-    const said = nowSaid(known?.said, request);
     const records: GroupRecord[] = [];
     if (known === undefined || !sameSaid(known.said, said)) {
       records.push({ kind: 'member', group: groupId, member: memberId, value: said });
@@ -200,23 +207,30 @@ export class ConsumerGroups {
     members.set(memberId, said);
     const epoch = this.#nextEpoch(group, { members, bump: subscribesAnew(known?.said, said), records });
     const targets = epoch > group.targetEpoch ? this.#assign(group, { members, epoch, records }) : undefined;
-    const before = held(known, request);
     const after = reconcile(
       { ...before, memberId, said },
       {
         target: targets?.get(memberId) ?? group.targetOf(memberId),
         targetEpoch: Math.max(epoch, group.targetEpoch),
-        owned: request.memberEpoch === 0 ? NEW_ASSIGNMENT.assigned : request.owned,
+        owned,
         isOwned: (key) => (group.owners.get(key) ?? memberId) !== memberId,
       },
     );
     if (known === undefined || !sameAssignment(known, after)) {
       records.push({ kind: 'current', group: groupId, member: memberId, value: toCurrentValue(after) });
     }
-    const written = this.#context.write(records);
-    this.#touch(groupId, memberId);
+    const code = this.#context.write(records);
+    this.touch(groupId, { memberId, said });
     this.#watchRevocation(groupId, { ...after, memberId, said }, known);
-    return { before, after, code: await written };
+    return { after, code };
+  }
+
+  /** Looks whether the topics changed since the group was last assigned; then all members are to come on. */
+  refresh(group: ConsumerGroup): void {
+    const members = new Map([...group.members].map(([id, member]) => [id, member.said]));
+    const records: GroupRecord[] = [];
+    this.#nextEpoch(group, { members, bump: false, records });
+    if (records.length > 0) void this.#context.write(records);
   }
 
   /** The group epoch grows with every change of the subscriptions or of the topics behind them. */
@@ -311,11 +325,6 @@ export function refused({ errorCode, message }: MemberRefusal): ConsumerHeartbea
     heartbeatIntervalMs: 0,
     assignment: null,
   };
-}
-
-function cancel({ session, rebalance }: MemberTimers): void {
-  session.cancel();
-  rebalance.cancel();
 }
 
 function epochRecord(group: string, epoch: number): GroupRecord {

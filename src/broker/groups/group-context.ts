@@ -16,6 +16,10 @@ export interface GroupSettings {
   readonly offsetMetadataMaxBytes: number;
   readonly offsetsRetentionMs: number;
   readonly consumerMaxSize: number;
+  /** Whether a group moves to KIP-848 when a member of that protocol comes (group.consumer.migration.policy). */
+  readonly consumerUpgrade: boolean;
+  /** Whether it moves back when the last such member goes. */
+  readonly consumerDowngrade: boolean;
   /** Names of the server-side assignors, the default first. */
   readonly consumerAssignors: readonly string[];
 }

@@ -13,7 +13,7 @@ import type { RoutedTopic } from '../router.ts';
 import { OFFSETS_TOPIC, type TransactionalOffsets } from '../transactions/transactional-offsets.ts';
 import type { MemberClaim, SyncRequest } from './classic-checks.ts';
 import { type JoinOutcome, joinError, type SyncOutcome, syncError } from './classic-group.ts';
-import type { JoinRequest } from './classic-rebalance.ts';
+import type { ClassicProtocol, JoinRequest, LeavingMember } from './classic-protocol.ts';
 import { LEAVE_EPOCH, type MemberRefusal, refuseMember, requestRefusal } from './consumer-checks.ts';
 import { LEFT_STATIC_EPOCH } from './consumer-group.ts';
 import { refused } from './consumer-groups.ts';
@@ -165,38 +165,34 @@ export class GroupCoordinator implements Groups, TransactionalOffsets {
     // A member that says to have an id must be of a group that is there.
     if (memberId !== '' && shard?.find(groupId) === undefined)
       return joinError(ERROR_CODES.UNKNOWN_MEMBER_ID, memberId);
-    const entry = shard?.classic(groupId);
-    if (entry === undefined) return joinError(ERROR_CODES.INCONSISTENT_GROUP_PROTOCOL, memberId);
-    return entry.rebalance.join(request);
+    return present(shard, 'groups').joinable(groupId).join(request);
   }
 
   async sync(groupId: string, request: SyncRequest): Promise<SyncOutcome> {
-    const entry = await this.#classic(groupId);
-    return typeof entry === 'number' ? syncError(entry) : entry.rebalance.sync(request);
+    const protocol = await this.#protocol(groupId);
+    return typeof protocol === 'number' ? syncError(protocol) : protocol.sync(request);
   }
 
   async heartbeat(groupId: string, claim: MemberClaim): Promise<number> {
-    const entry = await this.#classic(groupId);
+    const protocol = await this.#protocol(groupId);
     // Kafka answers a heartbeat during a load with NONE, so that nobody leaves a group for that.
-    if (entry === ERROR_CODES.COORDINATOR_LOAD_IN_PROGRESS) return ERROR_CODES.NONE;
-    return typeof entry === 'number' ? entry : entry.rebalance.heartbeat(claim);
+    if (protocol === ERROR_CODES.COORDINATOR_LOAD_IN_PROGRESS) return ERROR_CODES.NONE;
+    return typeof protocol === 'number' ? protocol : protocol.heartbeat(claim);
   }
 
-  async leave(
-    groupId: string,
-    members: readonly Omit<MemberClaim, 'generationId'>[],
-  ): Promise<number | readonly number[]> {
-    const entry = await this.#classic(groupId);
-    return typeof entry === 'number' ? entry : entry.rebalance.leave(members);
+  async leave(groupId: string, members: readonly LeavingMember[]): Promise<number | readonly number[]> {
+    const protocol = await this.#protocol(groupId);
+    return typeof protocol === 'number' ? protocol : protocol.leave(members);
   }
 
-  /** The classic group that is there, or why none can be asked. */
-  async #classic(groupId: string): Promise<(GroupEntry & { readonly kind: 'classic' }) | number> {
+  /** The classic protocol of the group that is there, or why none can be asked. */
+  async #protocol(groupId: string): Promise<ClassicProtocol | number> {
     if (groupId === '') return ERROR_CODES.INVALID_GROUP_ID;
     const partition = await this.#reach(groupId, false);
     if (typeof partition === 'number') return partition;
     const entry = partition?.machine.find(groupId);
-    return entry?.kind === 'classic' ? entry : ERROR_CODES.UNKNOWN_MEMBER_ID;
+    if (partition === undefined || entry === undefined) return ERROR_CODES.UNKNOWN_MEMBER_ID;
+    return partition.machine.protocolOf(entry);
   }
 
   async consumerHeartbeat(request: ConsumerHeartbeat, version: number): Promise<ConsumerHeartbeatOutcome> {
@@ -217,7 +213,8 @@ export class GroupCoordinator implements Groups, TransactionalOffsets {
     }
     if (memberEpoch !== 0 && entry?.kind !== 'consumer') return refused(NOT_FOUND);
     const handle = shard.consumer(groupId);
-    return handle === undefined ? refused(NOT_FOUND) : shard.consumers.heartbeat(handle, request);
+    if (handle === undefined) return refused(NOT_FOUND);
+    return 'errorCode' in handle ? refused(handle) : shard.consumers.heartbeat(handle, request);
   }
 
   /** The group as it is once everything written is durable; an error code where it cannot be asked. */

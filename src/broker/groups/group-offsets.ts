@@ -89,11 +89,16 @@ export class GroupOffsets {
       return version >= ABSENT_GROUP_VERSION ? ERROR_CODES.GROUP_ID_NOT_FOUND : ERROR_CODES.ILLEGAL_GENERATION;
     }
     if (entry.kind === 'consumer') {
-      return consumerCommitRefusal(entry.group, { ...request, memberEpoch: request.generationId }, version);
+      const claim = { ...request, memberEpoch: request.generationId };
+      return this.#heardOf(shard, request, consumerCommitRefusal(entry.group, claim, version));
     }
-    const refusal = commitRefusal(entry.group, request, false);
-    // In the classic protocol a commit is a sign of life.
-    if (refusal === ERROR_CODES.NONE) entry.rebalance.touch(request.memberId);
+    return this.#heardOf(shard, request, commitRefusal(entry.group, request, false));
+  }
+
+  /** In the classic protocol a commit is a sign of life. */
+  #heardOf(shard: GroupShard, { groupId, memberId }: CommitRequest, refusal: number): number {
+    const entry = shard.find(groupId);
+    if (refusal === ERROR_CODES.NONE && entry !== undefined) shard.protocolOf(entry).touch(memberId);
     return refusal;
   }
 

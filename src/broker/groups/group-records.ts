@@ -194,7 +194,7 @@ function decode(keyBytes: Uint8Array, bytesOfValue: Uint8Array | null): GroupRec
     case 4:
       return { kind: 'topics', ...TOPICS.key.decode(keyBytes), value: read(TOPICS.value) };
     case 5:
-      return { kind: 'member', ...MEMBER.key.decode(keyBytes), value: read(MEMBER.value) };
+      return { kind: 'member', ...MEMBER.key.decode(keyBytes), value: ownedMember(read(MEMBER.value)) };
     case 6:
       return { kind: 'target-epoch', ...TARGET_EPOCH.key.decode(keyBytes), value: read(TARGET_EPOCH.value) };
     case 7:
@@ -215,6 +215,13 @@ function owned(value: ClassicGroupValue | undefined): ClassicGroupValue | undefi
     assignment: member.assignment.slice(),
   }));
   return { ...value, members };
+}
+
+function ownedMember(value: ConsumerMemberValue | undefined): ConsumerMemberValue | undefined {
+  if (value === undefined || value.classicMemberMetadata === null) return value;
+  const { sessionTimeoutMs, supportedProtocols } = value.classicMemberMetadata;
+  const protocols = supportedProtocols.map(({ name, metadata }) => ({ name, metadata: metadata.slice() }));
+  return { ...value, classicMemberMetadata: { sessionTimeoutMs, supportedProtocols: protocols } };
 }
 
 export const GROUP_RECORD_FORMAT: RecordFormat<GroupRecord> = { encode, decode };

@@ -1,16 +1,20 @@
 // The groups of one partition of `__consumer_offsets`: the state that its records make, and the classic groups that
 // live on top of it. What the log has said is in `stored` and `offsets`; members that come and go, and timers, are not.
 
-import { unreachable } from '../../core/assert.ts';
+import { present, unreachable } from '../../core/assert.ts';
 import { ERROR_CODES } from '../../protocol/errors.ts';
 import type { RecordPlace, StateMachine } from '../coordinator-log-partition.ts';
 import { ClassicGroup } from './classic-group.ts';
+import { ClassicMembers } from './classic-members.ts';
+import type { ClassicProtocol } from './classic-protocol.ts';
 import { ClassicRebalance } from './classic-rebalance.ts';
 import { CommittedOffsets, isExpired } from './committed-offsets.ts';
+import type { MemberRefusal } from './consumer-checks.ts';
 import { ConsumerGroup } from './consumer-group.ts';
-import { ConsumerGroups } from './consumer-groups.ts';
+import { type ConsumerGroupHandle, ConsumerGroups } from './consumer-groups.ts';
 import { CONSUMER_PROTOCOL_TYPE } from './consumer-protocol.ts';
 import type { GroupContext } from './group-context.ts';
+import { downgradedGroup, upgradeRecords } from './group-migration.ts';
 import type { ClassicGroupValue, GroupRecord } from './group-records.ts';
 
 export interface ClassicEntry {
@@ -43,7 +47,10 @@ export class GroupShard implements StateMachine<GroupRecord> {
       write: (records, producer) =>
         this.#unloaded ? Promise.resolve(ERROR_CODES.NOT_COORDINATOR) : context.write(records, producer),
     };
-    this.consumers = new ConsumerGroups(this.context, (groupId) => this.#consumer.get(groupId)?.group);
+    this.consumers = new ConsumerGroups(this.context, {
+      find: (groupId) => this.#consumer.get(groupId)?.group,
+      downgrade: (group, leaving) => this.#downgrade(group, leaving),
+    });
   }
 
   apply(record: GroupRecord, place: RecordPlace): void {
@@ -95,7 +102,7 @@ export class GroupShard implements StateMachine<GroupRecord> {
     this.#unloaded = true;
     for (const { rebalance } of this.#classic.values()) rebalance.dissolve(errorCode);
     this.#classic.clear();
-    this.consumers.forgetAll();
+    this.consumers.timers.forgetAll();
   }
 
   #makeClassic(groupId: string): ClassicEntry {
@@ -124,14 +131,76 @@ export class GroupShard implements StateMachine<GroupRecord> {
     return this.#makeClassic(groupId);
   }
 
-  /** The KIP-848 group, to be made where there is none; undefined where a classic group with members has the id. */
-  consumer(groupId: string): { readonly group: ConsumerGroup; readonly before: readonly GroupRecord[] } | undefined {
+  /** The classic protocol as the group serves it. */
+  protocolOf(entry: GroupEntry): ClassicProtocol {
+    return entry.kind === 'classic' ? entry.rebalance : new ClassicMembers(entry.group, this.consumers, this.context);
+  }
+
+  /** What a JoinGroup goes to: the group that is there, or a classic one made for it. */
+  joinable(groupId: string): ClassicProtocol {
+    const entry = this.classic(groupId) ?? this.find(groupId);
+    return this.protocolOf(present(entry, 'group'));
+  }
+
+  /**
+   * The KIP-848 group, to be made where there is none. A classic group with members becomes one, where the policy of the
+   * migration and its members allow it; undefined where not, or what its members say speaks against it.
+   */
+  consumer(groupId: string): ConsumerGroupHandle | MemberRefusal | undefined {
     const entry = this.find(groupId);
-    if (entry?.kind === 'consumer') return { group: entry.group, before: [] };
-    if (entry !== undefined && !entry.group.isIdle) return undefined;
-    // An empty group takes the type of whoever comes next; its offsets stay.
-    const before = entry === undefined ? [] : this.#removalOf(entry);
-    return { group: new ConsumerGroup(groupId), before };
+    if (entry?.kind === 'consumer') return { group: entry.group, begin: () => undefined };
+    if (entry === undefined || entry.group.members.size === 0) {
+      // An empty group takes the type of whoever comes next; its offsets stay.
+      const begin = (): undefined => {
+        const records = entry === undefined ? [] : this.#removalOf(entry);
+        if (records.length > 0) void this.context.write(records);
+      };
+      return { group: new ConsumerGroup(groupId), begin };
+    }
+    const { consumerUpgrade, consumerMaxSize } = this.context.settings();
+    const { protocolType, members } = entry.group;
+    if (!consumerUpgrade || protocolType !== CONSUMER_PROTOCOL_TYPE || members.size > consumerMaxSize) return undefined;
+    const records = upgradeRecords(entry.group, this.context.topics);
+    if (!Array.isArray(records)) return records;
+    const group = new ConsumerGroup(groupId);
+    for (const record of records) group.apply(record);
+    return { group, begin: () => this.#upgrade(entry, records) };
+  }
+
+  /** The classic group goes on as what the records make; whoever waits in it is told to join again. */
+  #upgrade(
+    { group: { groupId }, rebalance }: ClassicEntry,
+    records: readonly GroupRecord[],
+  ): Promise<number> | undefined {
+    const before: readonly GroupRecord[] = this.#stored.has(groupId)
+      ? [{ kind: 'classic-group', group: groupId, value: undefined }]
+      : [];
+    const written = this.context.write([...before, ...records]);
+    const upgraded = this.#consumer.get(groupId);
+    if (upgraded === undefined) return written;
+    rebalance.dissolve(ERROR_CODES.REBALANCE_IN_PROGRESS);
+    this.#classic.delete(groupId);
+    this.consumers.restore(upgraded.group);
+    return undefined;
+  }
+
+  #downgrade(group: ConsumerGroup, leaving: ReadonlySet<string>): Promise<number> | undefined {
+    const { groupId } = group;
+    const { consumerDowngrade, maxSize } = this.context.settings();
+    if (!consumerDowngrade || group.members.size - leaving.size > maxSize) return undefined;
+    const downgraded = downgradedGroup(group, leaving, this.context);
+    if (downgraded === undefined) return undefined;
+    const { value, protocols } = downgraded;
+    // Without anybody leaving, and with everybody where they are to be, there is nothing to assign anew.
+    const rebalances = leaving.size > 0 || group.state !== 'Stable';
+    const written = this.context.write([...group.removal(), { kind: 'classic-group', group: groupId, value }]);
+    // What the log does not take has not happened.
+    if (this.#consumer.has(groupId)) return undefined;
+    this.consumers.timers.forgetGroup(groupId);
+    const { rebalance } = this.#makeClassic(groupId);
+    rebalance.restore(value, protocols);
+    if (rebalances) rebalance.begin();
+    return written;
   }
 
   *entries(): Generator<GroupEntry> {
@@ -166,7 +235,7 @@ export class GroupShard implements StateMachine<GroupRecord> {
   #removalOf(entry: GroupEntry): readonly GroupRecord[] {
     const { groupId } = entry.group;
     if (entry.kind === 'consumer') {
-      this.consumers.forgetGroup(groupId);
+      this.consumers.timers.forgetGroup(groupId);
       return entry.group.removal();
     }
     entry.rebalance.dissolve(ERROR_CODES.GROUP_ID_NOT_FOUND);

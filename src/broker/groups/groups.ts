@@ -2,7 +2,7 @@
 
 import type { MemberClaim, SyncRequest } from './classic-checks.ts';
 import type { JoinOutcome, SyncOutcome } from './classic-group.ts';
-import type { JoinRequest } from './classic-rebalance.ts';
+import type { JoinRequest, LeavingMember } from './classic-protocol.ts';
 import type { ConsumerHeartbeat, ConsumerHeartbeatOutcome } from './consumer-heartbeat.ts';
 import type { GroupOffsets } from './group-offsets.ts';
 import type { GroupEntry, GroupShard } from './group-shard.ts';
@@ -16,7 +16,7 @@ export interface Groups {
   sync(groupId: string, request: SyncRequest): Promise<SyncOutcome>;
   heartbeat(groupId: string, claim: MemberClaim): Promise<number>;
   /** An error code, or one for each member in order. */
-  leave(groupId: string, members: readonly Omit<MemberClaim, 'generationId'>[]): Promise<number | readonly number[]>;
+  leave(groupId: string, members: readonly LeavingMember[]): Promise<number | readonly number[]>;
   /** KIP-848: one heartbeat, which may also join or leave. `version` is that of the API. */
   consumerHeartbeat(request: ConsumerHeartbeat, version: number): Promise<ConsumerHeartbeatOutcome>;
   /** A group that is there; an error code where it is not, or cannot be asked. */

@@ -1,7 +1,8 @@
 // JoinGroup (API key 11), versions 0 to 9.
 //
 // Behaviour: see groups/classic-rebalance.ts; the answer waits until the group has a new generation. What the members
-// tell each other passes through unread, but for the topics that consumers subscribe to.
+// tell each other passes through unread, but for the topics that consumers subscribe to. In a KIP-848 group with members
+// the answer comes at once: see groups/classic-members.ts.
 // Versions: 1 rebalance timeout (KIP-62; before it the session timeout counts); 4 new members join again with the id
 // they are given (KIP-394); 5 static members (KIP-345); 7 protocol type; 8 reason (KIP-800); 9 a leader that need not
 // assign (KIP-814).

@@ -9,7 +9,7 @@ import { ERROR_CODES } from '../../protocol/errors.ts';
 import { consumerGroupDescribe } from '../../protocol/messages/69-consumer-group-describe.ts';
 import { GROUP_OPERATIONS, NOT_ASKED } from '../authorized-operations.ts';
 import { distinctBy } from '../duplicates.ts';
-import type { ConsumerGroup, ConsumerMember } from '../groups/consumer-group.ts';
+import { type ConsumerGroup, type ConsumerMember, speaksClassic } from '../groups/consumer-group.ts';
 import { type PartitionSet, toTopicPartitions } from '../groups/partition-set.ts';
 import type { Call, Handler } from '../handler.ts';
 import type { BrokerServices } from '../services.ts';
@@ -17,7 +17,7 @@ import type { BrokerServices } from '../services.ts';
 type GroupResponse = ResponseInput<typeof consumerGroupDescribe>['groups'][number];
 type MemberResponse = GroupResponse['members'][number];
 
-/** Every member speaks the protocol of KIP-848: none is carried over from a classic group. */
+const MEMBER_TYPE_CLASSIC = 0;
 const MEMBER_TYPE_CONSUMER = 1;
 
 export const consumerGroupDescribeHandler: Handler<
@@ -79,7 +79,7 @@ function memberOf(services: BrokerServices, group: ConsumerGroup, member: Consum
     subscribedTopicRegex: said.subscribedTopicRegex,
     assignment: { topicPartitions: named(services, member.assigned) },
     targetAssignment: { topicPartitions: named(services, group.targetOf(memberId)) },
-    memberType: MEMBER_TYPE_CONSUMER,
+    memberType: speaksClassic(member) ? MEMBER_TYPE_CLASSIC : MEMBER_TYPE_CONSUMER,
   };
 }
 

@@ -59,7 +59,7 @@ export class ConsumerClient {
       return shard.consumers.leave(entry.group, request);
     }
     const handle = request.memberEpoch === 0 || entry?.kind === 'consumer' ? shard.consumer(this.groupId) : undefined;
-    if (handle === undefined) throw new Error('no group of this kind');
+    if (handle === undefined || 'errorCode' in handle) throw new Error('no group of this kind');
     return shard.consumers.heartbeat(handle, request);
   }
 

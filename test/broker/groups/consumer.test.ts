@@ -2,11 +2,16 @@
 
 import { describe, expect, test } from 'vitest';
 import type { ConsumerGroup } from '../../../src/broker/groups/consumer-group.ts';
+import { readAssignment } from '../../../src/broker/groups/consumer-protocol.ts';
 import { errorOf } from '../../../src/protocol/errors.ts';
+import { heartbeat } from '../../../src/protocol/messages/12-heartbeat.ts';
+import { syncGroup } from '../../../src/protocol/messages/14-sync-group.ts';
+import { describeGroups } from '../../../src/protocol/messages/15-describe-groups.ts';
 import { consumerGroupHeartbeat } from '../../../src/protocol/messages/68-consumer-group-heartbeat.ts';
 import { consumerGroupDescribe } from '../../../src/protocol/messages/69-consumer-group-describe.ts';
 import { beats, ConsumerClient, loads } from './consumer-fixture.ts';
-import { ClassicClient, commit, committed, nameOf, pass, rebalance, startGroups } from './group-fixture.ts';
+import { ClassicClient, commit, committed, NO_DELAY, nameOf, pass, rebalance, startGroups } from './group-fixture.ts';
+import { fullSubscription } from './migration-fixture.ts';
 import { SETTINGS, ShardFixture, topicId } from './shard-fixture.ts';
 
 function start(partitions = 6): ShardFixture {
@@ -20,6 +25,15 @@ function groupOf(fixture: ShardFixture): ConsumerGroup {
   if (entry?.kind !== 'consumer') throw new Error('no KIP-848 group');
   return entry.group;
 }
+
+const JOIN = {
+  groupId: 'group',
+  memberId: 'one',
+  memberEpoch: 0,
+  rebalanceTimeoutMs: 1000,
+  subscribedTopicNames: ['orders'],
+  topicPartitions: [],
+};
 
 describe('a KIP-848 group', () => {
   test('gives its one member everything, and tells it once', async () => {
@@ -205,15 +219,6 @@ describe('static members of KIP-848', () => {
 });
 
 describe('requests of KIP-848', () => {
-  const JOIN = {
-    groupId: 'group',
-    memberId: 'one',
-    memberEpoch: 0,
-    rebalanceTimeoutMs: 1000,
-    subscribedTopicNames: ['orders'],
-    topicPartitions: [],
-  };
-
   test.each([
     [{ groupId: '' }, 'INVALID_REQUEST'],
     [{ memberId: '' }, 'INVALID_REQUEST'],
@@ -241,15 +246,13 @@ describe('requests of KIP-848', () => {
     expect(memberId).toMatch(/^[\w-]{22}$/);
   });
 
-  test('groups of one protocol are not for members of the other while they have members', async () => {
-    const fixture = await startGroups();
+  test('a classic group that may not move has no place for members of KIP-848 while it has members', async () => {
+    const fixture = await startGroups({ 'group.consumer.migration.policy': 'disabled' });
     const classic = new ClassicClient(fixture, 'classic');
     await rebalance(fixture, [classic]);
     await classic.commit(5);
     const crossed = await fixture.request(consumerGroupHeartbeat, 1, { ...JOIN, groupId: 'classic' });
     expect(nameOf(crossed.errorCode)).toBe('GROUP_ID_NOT_FOUND');
-    await fixture.request(consumerGroupHeartbeat, 1, JOIN);
-    expect(nameOf((await new ClassicClient(fixture, 'group').join()).errorCode)).toBe('INCONSISTENT_GROUP_PROTOCOL');
     await classic.leave();
     const taken = await fixture.request(consumerGroupHeartbeat, 1, { ...JOIN, groupId: 'classic' });
     expect(nameOf(taken.errorCode)).toBe('NONE');
@@ -296,5 +299,96 @@ describe('requests of KIP-848', () => {
     const fixture = await startGroups({ 'group.coordinator.rebalance.protocols': 'classic' });
     const { errorCode } = await fixture.request(consumerGroupHeartbeat, 1, JOIN);
     expect(nameOf(errorCode)).toBe('UNSUPPORTED_VERSION');
+  });
+});
+
+describe('a group of members of both protocols', () => {
+  const named = { groupId: 'mixed', groupInstanceId: null } as const;
+  const options = { protocols: [{ name: 'range', metadata: fullSubscription(['orders'], []) }] };
+
+  async function mixed() {
+    const fixture = await startGroups();
+    const old = new ClassicClient(fixture, 'mixed', options);
+    const joining = old.join();
+    await pass(fixture, 1);
+    await joining;
+    await old.sync({});
+    const next = { ...JOIN, groupId: 'mixed', memberId: 'next' };
+    const joined = await fixture.request(consumerGroupHeartbeat, 1, next);
+    expect(nameOf(joined.errorCode)).toBe('NONE');
+    return { fixture, old, next, epoch: joined.memberEpoch };
+  }
+
+  test('tells the classic ones to join again, and gives them their partitions', async () => {
+    const { fixture, old } = await mixed();
+    expect(await old.heartbeat()).toBe('REBALANCE_IN_PROGRESS');
+    const generation = old.generationId;
+    expect(await old.sync()).toBe('REBALANCE_IN_PROGRESS');
+    const joined = await old.join();
+    expect(joined).toMatchObject({
+      errorCode: 0,
+      leader: '',
+      protocolName: 'range',
+      protocolType: 'consumer',
+      members: [],
+    });
+    expect(joined.generationId).toBeGreaterThan(generation);
+    const synced = await fixture.request(syncGroup, 5, {
+      ...named,
+      memberId: old.memberId,
+      generationId: old.generationId,
+      protocolType: 'consumer',
+      protocolName: 'range',
+      assignments: [],
+    });
+    expect(readAssignment(synced.assignment)?.partitions).toEqual([{ topic: 'orders', partitions: expect.any(Array) }]);
+    expect(readAssignment(synced.assignment)?.partitions[0]?.partitions).toHaveLength(2);
+    expect(await old.heartbeat()).toBe('NONE');
+  });
+
+  test('takes commits in the terms of each, and refuses those of another generation', async () => {
+    const { fixture, old, epoch } = await mixed();
+    expect(await old.commit(3, { version: 8 })).toBe('NONE');
+    expect(await old.commit(4, { generationId: 7 })).toBe('ILLEGAL_GENERATION');
+    const claim = { groupId: 'mixed', memberId: 'next', offset: 5 };
+    expect(await commit(fixture, { ...claim, generationId: epoch })).toBe('NONE');
+    expect(await commit(fixture, { ...claim, generationId: epoch + 1 })).toBe('STALE_MEMBER_EPOCH');
+    expect(await commit(fixture, { ...claim, generationId: epoch, version: 8 })).toBe('UNSUPPORTED_VERSION');
+    expect((await committed(fixture, 'mixed')).offset).toBe(5);
+  });
+
+  test('is described with the type of each member, and is the same after a restart', async () => {
+    const { fixture, old } = await mixed();
+    const types = async (from: typeof fixture) => {
+      const { groups } = await from.request(consumerGroupDescribe, 1, {
+        groupIds: ['mixed'],
+        includeAuthorizedOperations: false,
+      });
+      return Object.fromEntries(groups[0]?.members.map(({ memberId, memberType }) => [memberId, memberType]) ?? []);
+    };
+    expect(await types(fixture)).toEqual({ [old.memberId]: 0, next: 1 });
+    const again = await fixture.restart({ config: NO_DELAY });
+    await pass(again, 10);
+    expect(await types(again)).toEqual({ [old.memberId]: 0, next: 1 });
+    // The classic member did not notice: it goes on, and is told to join again as before.
+    const { memberId, generationId } = old;
+    const beat = await again.request(heartbeat, 4, { groupId: 'mixed', memberId, generationId });
+    expect(nameOf(beat.errorCode)).toBe('REBALANCE_IN_PROGRESS');
+  });
+
+  test('is a classic group again when the last member of KIP-848 leaves', async () => {
+    const { fixture, old, next } = await mixed();
+    await fixture.request(consumerGroupHeartbeat, 1, { ...next, memberEpoch: -1 });
+    const { groups } = await fixture.request(describeGroups, 5, { groups: ['mixed'] });
+    expect(groups[0]).toMatchObject({ groupState: 'PreparingRebalance', protocolType: 'consumer' });
+    const gone = await fixture.request(consumerGroupHeartbeat, 1, { ...next, memberEpoch: 1 });
+    expect(nameOf(gone.errorCode)).toBe('GROUP_ID_NOT_FOUND');
+    await rebalance(fixture, [old]);
+    expect(await old.heartbeat()).toBe('NONE');
+    const again = await fixture.restart({ config: NO_DELAY });
+    await pass(again, 10);
+    const { memberId, generationId } = old;
+    const beat = await again.request(heartbeat, 4, { groupId: 'mixed', memberId, generationId });
+    expect(nameOf(beat.errorCode)).toBe('NONE');
   });
 });

@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JoinOutcome } from '../../../src/broker/groups/classic-group.ts';
-import type { JoinRequest } from '../../../src/broker/groups/classic-rebalance.ts';
+import type { JoinRequest } from '../../../src/broker/groups/classic-protocol.ts';
 import { ERROR_CODES } from '../../../src/protocol/errors.ts';
 import { settle } from '../fixture.ts';
 import { ConsumerClient } from './consumer-fixture.ts';

@@ -25,6 +25,8 @@ export const SETTINGS: GroupSettings = {
   offsetMetadataMaxBytes: 4096,
   offsetsRetentionMs: 604_800_000,
   consumerMaxSize: 1000,
+  consumerUpgrade: true,
+  consumerDowngrade: true,
   consumerAssignors: ['uniform', 'range'],
 };
 
@@ -73,6 +75,8 @@ export class ShardFixture {
   readonly shard: GroupShard;
   settings: GroupSettings = SETTINGS;
   times: ConsumerTimes = { sessionTimeoutMs: 45_000, heartbeatIntervalMs: 5000 };
+  /** The log takes nothing and says this. */
+  refusal: number | undefined;
   readonly #seed: number;
 
   constructor(seed = 1, clock = new ManualClock(), topics = new TestTopics()) {
@@ -93,6 +97,7 @@ export class ShardFixture {
   }
 
   #write(records: readonly GroupRecord[], producer: BatchProducer | undefined): Promise<number> {
+    if (this.refusal !== undefined) return Promise.resolve(this.refusal);
     const timestamp = this.clock.now();
     for (const record of records) {
       this.shard.apply(record, { order: this.log.length, timestamp, producer });
