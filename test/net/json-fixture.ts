@@ -3,6 +3,7 @@
 import type { FrameSink } from '../../src/net/frame-transport.ts';
 import { JsonGateway } from '../../src/net/json-gateway.ts';
 import { RequestMemory } from '../../src/net/request-memory.ts';
+import type { SavedSession } from '../../src/net/saved-session.ts';
 import { systemClock, systemRandom } from '../../src/platform/node/clock.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 import { FakeTransport, TEST_LIMITS, testContext } from './fake-transport.ts';
@@ -31,7 +32,8 @@ export class JsonTester {
   #taken = 0;
   #waiting: (() => void) | undefined;
 
-  constructor(gateway: JsonGateway) {
+  /** `saved` is of an earlier session. */
+  constructor(gateway: JsonGateway, saved?: SavedSession) {
     const lifetime = new AbortController();
     this.transport.onSend = () => this.#waiting?.();
     this.#sink = gateway.open({
@@ -46,7 +48,13 @@ export class JsonTester {
       },
       memory: this.memory,
       logger: silentLogger,
+      saved,
     });
+  }
+
+  /** What the session needs to go on over another transport. */
+  save(): SavedSession | undefined {
+    return this.#sink.save?.();
   }
 
   send(message: Message | string): void {

@@ -321,6 +321,34 @@ describe('subscriptions', () => {
     expect(session.transport.closed?.code).toBe(1001);
   });
 
+  it('go on over another transport where they were, with the credit that is left', async () => {
+    const session = openSession();
+    const topic = await newTopic(session, 2);
+    const records = [0, 1, 2, 3].map((number) => ({ value: `${number}`, partition: number % 2 }));
+    await session.ask({ op: 'produce', topic, records });
+    await session.ask({ op: 'subscribe', topic, from: 'beginning', credit: 3 });
+    const before = await takeRecords(session, 3);
+    const saved = session.save();
+    expect(saved).toMatchObject({ subscriptionCount: 1, subscriptions: [{ name: `${topic}-1`, topic, credit: 0 }] });
+    session.end();
+    expect(session.save()).toBe(undefined);
+    const next = new JsonTester(gateway, JSON.parse(JSON.stringify(saved)));
+    sessions.push(next);
+    next.send({ op: 'credit', subscription: `${topic}-1`, credit: 2 });
+    const after = await takeRecords(next, 1);
+    expect([...before, ...after].map(({ value }) => value).sort()).toEqual(['0', '1', '2', '3']);
+    expect(await next.ask({ op: 'subscribe', topic, from: 'end' })).toMatchObject({ subscription: `${topic}-2` });
+  });
+
+  it('are not saved while a request is under way', async () => {
+    const session = openSession();
+    const topic = await newTopic(session);
+    session.send({ op: 'produce', topic, value: 'x' });
+    expect(session.save()).toBe(undefined);
+    await session.next();
+    expect(session.save()).toEqual({ subscriptionCount: 0, subscriptions: [] });
+  });
+
   it('tell why they end', async () => {
     const session = openSession();
     const topic = await newTopic(session);

@@ -79,6 +79,8 @@ export class ObjectBroker {
   #closing: Promise<void> = Promise.resolve();
   /** Monotonic time at which something last came or went. */
   #activeAtMs = 0;
+  /** How long the latest sleep was. */
+  #sleptMs = 0;
   /** Calls of {@link withClient} under way. */
   #users = 0;
 
@@ -137,9 +139,9 @@ export class ObjectBroker {
 
   /** The time for maintenance has come: what was due while the object slept runs now. */
   async alarm(): Promise<void> {
-    const wasAsleep = this.#awake === undefined;
-    await (this.#awake ?? this.#wake());
-    if (wasAsleep) this.#clock.advance(this.#maintenanceMs);
+    if (this.#awake !== undefined) return;
+    await this.#wake();
+    this.#clock.advance(this.#sleptMs);
   }
 
   /** Runs `action` with a client of this broker. The object stays awake until it settles. */
@@ -176,6 +178,7 @@ export class ObjectBroker {
     const { wasm, config = {}, codecs = createPortableCodecs() } = this.#options;
     const logger = this.#logger;
     const sleep = this.#record.take();
+    this.#sleptMs = sleep === undefined ? 0 : Math.max(0, this.#clock.now() - sleep.sinceMs);
     const store = new SqliteStore(this.#state.storage, { prefix: this.#prefix });
     const path = `object ${this.#state.id.toString()}`;
     const broker = await openEmbeddedBroker({

@@ -59,7 +59,7 @@ class ObjectPlace implements ConformancePlace {
   async openBroker({ config }: BrokerSettings): Promise<ConformanceBroker> {
     const { BROKER } = this.#environment;
     const stub = (): Fetcher => BROKER.get(BROKER.idFromName(this.#brokerName));
-    await ask(stub(), 'configure', JSON.stringify(config));
+    await ask(stub(), 'configure', JSON.stringify({ config }));
     await breakOff(stub());
     const broker = stub();
     const url = `ws://${this.#host}/${this.#brokerName}`;

@@ -1,8 +1,9 @@
 // The conformance suite in workerd itself.
 
+import { join } from 'node:path';
 import { afterAll } from 'vitest';
+import { WorkerdPlace } from '../../../bench/workerd/workerd-process.ts';
 import { conformanceTests } from '../../conformance/conformance-tests.ts';
-import { WorkerdPlace } from './workerd-process.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterAll(async () => {
@@ -13,7 +14,7 @@ conformanceTests({
   title: 'workerd',
   run: async () => {
     const place = await WorkerdPlace.create({
-      entry: 'conformance-worker.ts',
+      entry: join(import.meta.dirname, 'conformance-worker.ts'),
       objects: { RUNNER: 'Runner', BROKER: 'TestBroker' },
     });
     cleanups.push(() => place.remove());

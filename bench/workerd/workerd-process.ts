@@ -1,4 +1,4 @@
-// workerd itself, with a worker of the tests: bundled as a user bundles, started with a configuration written for it, on
+// workerd itself, with a worker of the tests or benchmarks: bundled as a user bundles, started with a configuration written for it, on
 // a port of its own and with the storage of its Durable Objects on disk.
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -6,20 +6,17 @@ import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const HERE = dirname(fileURLToPath(import.meta.url));
-const ROOT = resolve(HERE, '../../..');
 const WASM_NAME = 'millrace.wasm';
 /** workerd's file descriptor for telling the ports that it found. */
 const CONTROL_FD = 3;
 
 export interface WorkerdOptions {
-  /** The worker's source, beside this file. */
+  /** The worker's source. */
   readonly entry: string;
   /** Durable Object classes by binding. */
   readonly objects: Readonly<Record<string, string>>;
@@ -37,7 +34,7 @@ export class WorkerdPlace {
     const place = new WorkerdPlace(mkdtempSync(join(tmpdir(), 'millrace-workerd-')));
     mkdirSync(join(place.directory, 'storage'));
     await build({
-      entryPoints: [join(HERE, entry)],
+      entryPoints: [entry],
       outfile: join(place.directory, 'worker.js'),
       bundle: true,
       format: 'esm',
@@ -48,13 +45,14 @@ export class WorkerdPlace {
       external: ['workerd:*', 'cloudflare:*', '*.wasm'],
       logLevel: 'silent',
     });
-    copyFileSync(join(ROOT, 'dist/assembly/millrace.wasm'), join(place.directory, WASM_NAME));
+    copyFileSync(createRequire(import.meta.url).resolve('#wasm/millrace.wasm'), join(place.directory, WASM_NAME));
     writeFileSync(join(place.directory, 'config.capnp'), configuration(objects));
     return place;
   }
 
-  start(): Promise<WorkerdProcess> {
-    return WorkerdProcess.start(this.directory);
+  /** Port 0 is a free one. */
+  start(port = 0): Promise<WorkerdProcess> {
+    return WorkerdProcess.start(this.directory, port);
   }
 
   remove(): void {
@@ -74,12 +72,18 @@ export class WorkerdProcess {
     this.lines = lines;
   }
 
-  static async start(directory: string): Promise<WorkerdProcess> {
+  static async start(directory: string, wantedPort: number): Promise<WorkerdProcess> {
     // `--experimental` is for the hooks of `workerd:unsafe` alone. The package names its binary: the command beside it may be a script that runs it, and would be killed in its place.
     const { default: binary }: { readonly default: string } = createRequire(import.meta.url)('workerd');
     const child = spawn(
       binary,
-      ['serve', 'config.capnp', '--experimental', '--socket-addr=http=127.0.0.1:0', `--control-fd=${CONTROL_FD}`],
+      [
+        'serve',
+        'config.capnp',
+        '--experimental',
+        `--socket-addr=http=127.0.0.1:${wantedPort}`,
+        `--control-fd=${CONTROL_FD}`,
+      ],
       { cwd: directory, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] },
     );
     const lines: string[] = [];
