@@ -1,0 +1,23 @@
+// Where the installed peers, the load programs and the results are. This file runs from dist/bench/peers.
+
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+export const INSTALLED = join(ROOT, 'dist/peers');
+export const CLI = join(ROOT, 'dist/src/cli/main.js');
+export const RESULTS = join(ROOT, 'bench/results');
+
+/** A program of dist/peers/bin. */
+export function program(name: string): string {
+  return join(INSTALLED, 'bin', name);
+}
+
+/** The folder of Kafka's jars and its version, where they have been fetched. */
+export function kafkaJars(): { readonly jars: string; readonly version: string } | undefined {
+  const names = existsSync(INSTALLED) ? readdirSync(INSTALLED) : [];
+  const folder = names.find((name) => name.startsWith('kafka-') && existsSync(join(INSTALLED, name, 'complete')));
+  if (folder === undefined) return undefined;
+  return { jars: join(INSTALLED, folder, 'jars', '*'), version: folder.slice('kafka-'.length) };
+}
