@@ -1,6 +1,9 @@
 // A real Chromium for tests: the system's, or the one that npm brings. Where neither runs the tests fail.
 
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { type Browser, type BrowserContext, chromium } from 'playwright-core';
 
 const SYSTEM_PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -36,7 +39,40 @@ export async function launchChromium(): Promise<Browser> {
   return await chromium.launch({ executablePath: await executablePath(), args: FLAGS });
 }
 
-/** A browser with a profile that outlives it: for what has to be there after it was killed. */
-export async function launchProfile(directory: string): Promise<BrowserContext> {
-  return await chromium.launchPersistentContext(directory, { executablePath: await executablePath(), args: FLAGS });
+/** A browser that can be killed, with a profile that outlives it. */
+export class ProfileBrowser {
+  readonly context: BrowserContext;
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, context: BrowserContext) {
+    this.#child = child;
+    this.context = context;
+  }
+
+  static async start(profile: string): Promise<ProfileBrowser> {
+    const flags = [...FLAGS, `--user-data-dir=${profile}`, '--remote-debugging-port=0', 'about:blank'];
+    // A group of its own: the browser is many processes.
+    const child = spawn(await executablePath(), flags, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+    const endpoint = await new Promise<string>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code) => reject(new Error(`Chromium ended with ${code}`)));
+      createInterface({ input: child.stderr }).on('line', (line) => {
+        const found = /DevTools listening on (ws:\S+)/.exec(line)?.[1];
+        if (found !== undefined) resolve(found);
+      });
+    });
+    const browser = await chromium.connectOverCDP(endpoint);
+    const [context] = browser.contexts();
+    if (context === undefined) throw new Error('the browser has no context');
+    return new ProfileBrowser(child, context);
+  }
+
+  /** SIGKILL to every process of the browser. */
+  async kill(): Promise<void> {
+    const { pid, exitCode, signalCode } = this.#child;
+    if (pid === undefined || exitCode !== null || signalCode !== null) return;
+    const exited = once(this.#child, 'exit');
+    process.kill(-pid, 'SIGKILL');
+    await exited;
+  }
 }

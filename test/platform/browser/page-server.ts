@@ -31,12 +31,20 @@ export interface PageServer {
 export interface PageServerOptions {
   /** Files of `pages/` that are bundled, by the name under which they are served. */
   readonly bundles?: Readonly<Record<string, string>>;
+  /** Whether the page at `/` loads them; workers are loaded otherwise. */
+  readonly loads?: boolean;
   readonly plugins?: Plugin[];
+  /** Names that the bundles find something else by, and files that bring those. */
+  readonly define?: Record<string, string>;
+  readonly inject?: string[];
 }
 
-export async function servePages({ bundles = {}, plugins = [] }: PageServerOptions = {}): Promise<PageServer> {
-  const made = new Map<string, string>([['/', '<!doctype html><title>a test</title>']]);
-  for (const [name, file] of Object.entries(bundles)) made.set(`/${name}`, await bundled(file, plugins));
+export async function servePages(options: PageServerOptions = {}): Promise<PageServer> {
+  const { bundles = {}, loads = false, plugins = [], define = {}, inject = [] } = options;
+  const scripts = Object.keys(bundles).map((name) => `<script type="module" src="/${name}"></script>`);
+  const made = new Map<string, string>([['/', `<!doctype html><title>a test</title>${loads ? scripts.join('') : ''}`]]);
+  for (const [name, file] of Object.entries(bundles))
+    made.set(`/${name}`, await bundled(file, { plugins, define, inject }));
   const server = createServer(({ url = '/' }, response) => {
     const path = new URL(url, 'http://localhost').pathname;
     const content = made.get(path) ?? fileAt(path);
@@ -51,7 +59,17 @@ export async function servePages({ bundles = {}, plugins = [] }: PageServerOptio
   return { url: `http://127.0.0.1:${portOf(server)}/`, close: () => closed(server) };
 }
 
-async function bundled(file: string, plugins: Plugin[]): Promise<string> {
+/** Pages import what users do: the built file. */
+const builtFiles: Plugin = {
+  name: 'built-files',
+  setup(hooks) {
+    hooks.onResolve({ filter: /src\/platform\/browser\/index\.ts$/ }, () => ({ path: '/millrace.js', external: true }));
+  },
+};
+
+type BundleSettings = Required<Pick<PageServerOptions, 'plugins' | 'define' | 'inject'>>;
+
+async function bundled(file: string, { plugins, define, inject }: BundleSettings): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [join(HERE, file)],
     bundle: true,
@@ -60,7 +78,9 @@ async function bundled(file: string, plugins: Plugin[]): Promise<string> {
     target: 'es2022',
     write: false,
     logLevel: 'error',
-    plugins,
+    define,
+    inject,
+    plugins: [builtFiles, ...plugins],
   });
   return outputFiles[0]?.text ?? '';
 }
