@@ -85,9 +85,12 @@ public class Migration {
     private final class Member {
         final KafkaConsumer<String, String> consumer;
         final Thread thread;
+        /** A static member is the same one when it comes back under another member id, and its generation goes on. */
+        final String instanceId;
         volatile int partitions;
 
         Member(String protocol, String instanceId) {
+            this.instanceId = instanceId;
             Map<String, Object> all = new TreeMap<>(Map.of("group.id", name, "group.protocol", protocol));
             all.put("bootstrap.servers", servers);
             all.put("key.deserializer", "org.apache.kafka.common.serialization.StringDeserializer");
@@ -121,7 +124,7 @@ public class Migration {
                 read.merge(record.value(), 1, Integer::sum);
                 int generation = consumer.groupMetadata().generationId();
                 String place = record.partition() + "/" + record.offset() + " in generation " + generation;
-                String member = consumer.groupMetadata().memberId();
+                String member = instanceId != null ? instanceId : consumer.groupMetadata().memberId();
                 String other = readers.putIfAbsent(place, member);
                 if (other != null && !other.equals(member)) faults.add(place + " was read by " + other + " and " + member);
             }
