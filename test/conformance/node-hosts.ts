@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import type { Store } from '../../src/core/platform.ts';
+import { systemClock, systemRandom } from '../../src/platform/node/clock.ts';
 import { createNodeCodecs } from '../../src/platform/node/codecs.ts';
 import { connect } from '../../src/platform/node/connect.ts';
 import { NodeStore } from '../../src/platform/node/node-store.ts';
 import { loadWasmModule } from '../../src/platform/node/wasm-modules.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { BrokerProcess } from '../support/broker-process.ts';
+import { openEmbedded } from './suite/embedded.ts';
 import type { BrokerSettings, ConformanceBroker, ConformanceHost, ConformancePlace } from './suite/host.ts';
 import { openWebSocket } from './suite/sockets.ts';
 
@@ -56,7 +58,12 @@ class DirectoryPlace implements ConformancePlace {
 }
 
 class MemoryPlace implements ConformancePlace {
+  readonly #wasm: WebAssembly.Module;
   #store = new MemoryStore();
+
+  constructor(wasm: WebAssembly.Module) {
+    this.#wasm = wasm;
+  }
 
   async open(): Promise<Store> {
     this.#store = this.#store.afterKill();
@@ -69,6 +76,11 @@ class MemoryPlace implements ConformancePlace {
 
   async crash(): Promise<void> {
     this.#store.close();
+  }
+
+  openBroker(settings: BrokerSettings): Promise<ConformanceBroker> {
+    const parts = { wasm: this.#wasm, codecs: createNodeCodecs().codecs, clock: systemClock, random: systemRandom };
+    return openEmbedded(this, parts, settings);
   }
 
   async remove(): Promise<void> {
@@ -87,11 +99,12 @@ export function nodeHost(): ConformanceHost {
 }
 
 export function memoryHost(): ConformanceHost {
+  const wasm = loadWasmModule('plain');
   return {
     name: `node ${process.versions.node} on memory`,
-    wasm: loadWasmModule('plain'),
+    wasm,
     codecs: createNodeCodecs().codecs,
-    hasBroker: false,
-    createPlace: async () => new MemoryPlace(),
+    hasBroker: true,
+    createPlace: async () => new MemoryPlace(wasm),
   };
 }

@@ -2,9 +2,7 @@ import { conformanceTests } from './conformance-tests.ts';
 import { memoryHost, nodeHost } from './node-hosts.ts';
 import { runConformance } from './suite/run.ts';
 
-conformanceTests({ title: `node ${process.versions.node} on its file system`, run: () => runConformance(nodeHost()) });
-conformanceTests({
-  title: `node ${process.versions.node} on memory`,
-  run: () => runConformance(memoryHost()),
-  withoutBroker: true,
-});
+const { node } = process.versions;
+
+conformanceTests({ title: `node ${node}, its files and a broker process`, run: () => runConformance(nodeHost()) });
+conformanceTests({ title: `node ${node}, memory and an embedded broker`, run: () => runConformance(memoryHost()) });

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { LogFault } from '../../core/fault.ts';
 import type { DirectoryOwnership } from '../../embedded/data-directory.ts';
-import type { ProcessIdentity } from '../../storage/data-directory.ts';
+import { ownershipOf } from '../process-identity.ts';
 import { NodeStore } from './node-store.ts';
 
 /** A data directory on disk, for a broker in this process. Partitions are reached through stores of their owners. */
@@ -20,7 +20,11 @@ export function openNodeDirectory(path: string): NodeDirectory {
   createRoot(path);
   return {
     store: new NodeStore(path),
-    ownership: { process: identityOf(process.pid) ?? { pid: process.pid, startedAt: '0' }, isRunning },
+    ownership: ownershipOf({
+      pid: process.pid,
+      readText: (file) => readFileSync(file, 'latin1'),
+      probe: (pid) => process.kill(pid, 0),
+    }),
     space: () => {
       const { blocks, bavail, bsize } = statfsSync(path);
       return { totalBytes: blocks * bsize, usableBytes: bavail * bsize };
@@ -42,30 +46,4 @@ function createTree(path: string): void {
   const parent = dirname(path);
   if (parent !== path) createTree(parent);
   mkdirSync(path);
-}
-
-/** Field 22 of /proc/PID/stat: the process's start in clock ticks since boot. Undefined where it cannot be read. */
-function identityOf(pid: number): ProcessIdentity | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name in field 2 may hold anything; fields are counted behind its closing bracket.
-    const startedAt = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-    return startedAt === undefined ? undefined : { pid, startedAt };
-  } catch {
-    return undefined;
-  }
-}
-
-/** Where /proc is missing, a process of that pid other than this one is taken for the owner. */
-function isRunning(owner: ProcessIdentity): boolean {
-  const now = identityOf(owner.pid);
-  if (now !== undefined) return now.startedAt === owner.startedAt;
-  if (owner.pid === process.pid) return false;
-  try {
-    process.kill(owner.pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it is there, and another user's.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }

@@ -178,6 +178,10 @@ const CLIENT: readonly ConformanceCase[] = [
     while (taken.some((partitions) => partitions.size === 0) || new Set(taken.flatMap((each) => [...each])).size < 4) {
       check(Date.now() < deadline, 'both members are given partitions in time');
       await producer.send({ topic: TOPIC, records: [0, 1, 2, 3].map((partition) => ({ value: 'tick', partition })) });
+      // A broker in this thread and in memory answers without a turn of the event loop, in which heartbeats are sent.
+      await new Promise<void>((resolve) => {
+        setTimeout(resolve, 10);
+      });
     }
     same(consumers.map(({ assignment }) => assignment.length).sort(), [2, 2], 'partitions of each');
     await Promise.all(consumers.map((consumer) => consumer.close()));
