@@ -1,6 +1,6 @@
-// Encodes records one by one, as they come, into the batch that will be sent. It copies at once, so that the caller may
-// reuse its bytes and nothing is kept for the garbage collector; header and checksum are written by the kernels. The
-// format is in assembly/shared/batch-layout.ts; a test holds the bytes equal to those of RecordBatchEncoder.
+// Encodes records one by one, as they come, into the very memory that will be sent. It copies at once, so that the
+// caller may reuse its bytes and nothing is kept for the garbage collector; header and checksum are written by the
+// kernels. The format is in assembly/shared/batch-layout.ts; a test holds the bytes equal to those of RecordBatchEncoder.
 
 import { assert } from '../core/assert.ts';
 import type { Kernels } from '../wasm/kernels.ts';
@@ -17,6 +17,7 @@ import type { BatchStamp } from './producer-identity.ts';
 /** Bytes of a batch header: the first record follows. */
 const HEADER_BYTES = 61;
 const FIRST_BUFFER_BYTES = 16 * 1024;
+const NO_BUFFER = new Uint8Array(0);
 /** What a record takes beside its own bytes at most, and a header of it beside its own. */
 const RECORD_OVERHEAD_BYTES_MAX = 36;
 const HEADER_OVERHEAD_BYTES_MAX = 10;
@@ -32,17 +33,47 @@ interface HeaderBytes {
 
 const NO_HEADERS: readonly HeaderBytes[] = [];
 
+/** Memory of batches that have ended, for those to come: a large buffer costs more to get than to fill. */
+export class BatchMemory {
+  readonly #buffers: Uint8Array[] = [];
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  /** Keeps up to `bytesMax` bytes. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** A buffer of any size, whose content is of no meaning. */
+  take(): Uint8Array {
+    const buffer = this.#buffers.pop();
+    if (buffer === undefined) return new Uint8Array(FIRST_BUFFER_BYTES);
+    this.#bytes -= buffer.length;
+    return buffer;
+  }
+
+  /** Takes the memory of a batch that nobody reads any more. */
+  give(batch: Uint8Array): void {
+    const bytes = batch.buffer.byteLength;
+    if (this.#bytes + bytes > this.#bytesMax || !(batch.buffer instanceof ArrayBuffer)) return;
+    this.#bytes += bytes;
+    this.#buffers.push(new Uint8Array(batch.buffer));
+  }
+}
+
 /** One batch at a time; `finish` and `finishRecords` leave it empty, for the next. */
 export class BatchBuilder {
   readonly #kernels: Kernels;
-  #buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+  readonly #memory: BatchMemory;
+  #buffer: Uint8Array = NO_BUFFER;
   #end = HEADER_BYTES;
   #recordCount = 0;
   #baseTimestamp = 0;
   #maxTimestamp = 0;
 
-  constructor(kernels: Kernels) {
+  constructor(kernels: Kernels, memory: BatchMemory) {
     this.#kernels = kernels;
+    this.#memory = memory;
   }
 
   /** Bytes of the batch so far, its header included. */
@@ -50,32 +81,29 @@ export class BatchBuilder {
     return this.#end;
   }
 
-  /** Bytes of memory that it holds. */
-  get capacity(): number {
-    return this.#buffer.length;
-  }
-
-  append({ key, value, headers, timestamp }: EncodableRecord): void {
+  append(record: EncodableRecord): void {
+    const { headers, timestamp } = record;
     if (this.#recordCount === 0) {
       this.#baseTimestamp = timestamp;
       this.#maxTimestamp = timestamp;
+      if (this.#buffer.length === 0) this.#buffer = this.#memory.take();
     } else if (timestamp > this.#maxTimestamp) {
       this.#maxTimestamp = timestamp;
     }
-    const named = headers.length === 0 ? NO_HEADERS : headers.map(headerBytes);
-    this.#write({ key, value, named, timestampDelta: timestamp - this.#baseTimestamp });
+    this.#write(record, headers.length === 0 ? NO_HEADERS : headers.map(headerBytes));
     this.#recordCount++;
   }
 
-  #write({ key, value, named, timestampDelta }: PlannedRecord): void {
+  #write({ key, value, timestamp }: EncodableRecord, headers: readonly HeaderBytes[]): void {
     const offsetDelta = this.#recordCount;
+    const timestampDelta = timestamp - this.#baseTimestamp;
     const bodyBytes =
       1 +
       varlongBytes(timestampDelta) +
       varintBytes(offsetDelta) +
       contentBytes(key) +
       contentBytes(value) +
-      headersBytes(named);
+      headersBytes(headers);
     this.#reserve(bodyBytes);
     const buffer = this.#buffer;
     let at = writeVarint(buffer, this.#end, bodyBytes);
@@ -84,11 +112,8 @@ export class BatchBuilder {
     at = writeVarint(buffer, at, offsetDelta);
     at = writeContent(buffer, at, key);
     at = writeContent(buffer, at, value);
-    at = writeVarint(buffer, at, named.length);
-    for (const header of named) {
-      at = writeContent(buffer, at, header.key);
-      at = writeContent(buffer, at, header.value);
-    }
+    at = writeVarint(buffer, at, headers.length);
+    for (let index = 0; index < headers.length; index++) at = writeHeader(buffer, at, headers[index]);
     this.#end = at;
   }
 
@@ -100,12 +125,14 @@ export class BatchBuilder {
     this.#buffer = grown;
   }
 
-  /** The batch, uncompressed, in a buffer of its own. */
+  /** The batch, uncompressed, in memory that the builder lets go of: `BatchMemory` takes it back. */
   finish({ producerId, producerEpoch, baseSequence }: BatchStamp): Uint8Array {
     assert(this.#recordCount > 0, 'a batch has at least one record');
     const end = this.#end;
+    const batch = this.#buffer.subarray(0, end);
     const pointer = this.#kernels.reserve(end);
-    this.#kernels.bytes().set(this.#buffer.subarray(0, end), pointer);
+    const copy = this.#kernels.bytes().subarray(pointer, pointer + end);
+    copy.set(batch);
     this.#kernels.exports.sealBatch(
       pointer,
       pointer + end,
@@ -117,8 +144,10 @@ export class BatchBuilder {
       producerEpoch,
       baseSequence,
     );
+    batch.set(copy.subarray(0, HEADER_BYTES));
+    this.#buffer = NO_BUFFER;
     this.#reset();
-    return new Uint8Array(this.#kernels.bytes().subarray(pointer, pointer + end));
+    return batch;
   }
 
   /** The records alone, to be compressed. */
@@ -154,18 +183,16 @@ export function restampBatch(kernels: Kernels, batch: Uint8Array, stamp: BatchSt
 
 /** Bytes by which a record can make a batch larger, at most. */
 export function recordBytesMax({ key, value, headers }: EncodableRecord): number {
-  let bytes = RECORD_OVERHEAD_BYTES_MAX + (key?.length ?? 0) + (value?.length ?? 0);
-  // A UTF-16 unit is at most three bytes of UTF-8.
-  for (const header of headers)
-    bytes += HEADER_OVERHEAD_BYTES_MAX + header.key.length * 3 + (header.value?.length ?? 0);
-  return bytes;
+  const bytes = RECORD_OVERHEAD_BYTES_MAX + (key === null ? 0 : key.length) + (value === null ? 0 : value.length);
+  return headers.length === 0 ? bytes : bytes + headerBytesMax(headers);
 }
 
-interface PlannedRecord {
-  readonly key: Uint8Array | null;
-  readonly value: Uint8Array | null;
-  readonly named: readonly HeaderBytes[];
-  readonly timestampDelta: number;
+function headerBytesMax(headers: EncodableRecord['headers']): number {
+  // A UTF-16 unit is at most three bytes of UTF-8.
+  return headers.reduce(
+    (sum, { key, value }) => sum + HEADER_OVERHEAD_BYTES_MAX + key.length * 3 + (value?.length ?? 0),
+    0,
+  );
 }
 
 function headerBytes({ key, value }: EncodableHeader): HeaderBytes {
@@ -178,6 +205,7 @@ function contentBytes(content: Uint8Array | null): number {
 }
 
 function headersBytes(headers: readonly HeaderBytes[]): number {
+  if (headers.length === 0) return 1;
   let bytes = varintBytes(headers.length);
   for (const { key, value } of headers) bytes += contentBytes(key) + contentBytes(value);
   return bytes;
@@ -190,6 +218,11 @@ function writeContent(buffer: Uint8Array, start: number, content: Uint8Array | n
   if (length > LOOP_COPY_BYTES_MAX) buffer.set(content, at);
   else for (let index = 0; index < length; index++) buffer[at + index] = content[index] ?? 0;
   return at + length;
+}
+
+function writeHeader(buffer: Uint8Array, start: number, header: HeaderBytes | undefined): number {
+  if (header === undefined) return start;
+  return writeContent(buffer, writeContent(buffer, start, header.key), header.value);
 }
 
 /** Zigzag: small magnitudes of either sign become small numbers. `value` fits 32 bits. */

@@ -30,8 +30,11 @@ export class Connection {
   #opening: Promise<Session> | undefined;
   /** Attempts in a row that failed. */
   #failures = 0;
-  /** Callers that wait for a place among the requests in flight, oldest first. */
+  /** Whoever waits for a place among the requests in flight. */
   #waiting: (() => void)[] = [];
+  /** Requests that could not go out at once and have not yet, oldest first. */
+  readonly #held: { readonly go: (session: Session) => void; readonly fail: (error: unknown) => void }[] = [];
+  #isPumping = false;
 
   /** `address` is undefined for the broker that the client was pointed at. Nothing is opened yet. */
   constructor(options: ConnectionOptions, address: BrokerAddress | undefined) {
@@ -81,22 +84,48 @@ export class Connection {
   /** The open session, where a request may go out on it at once. */
   #free(): Session | undefined {
     const session = this.#session;
-    if (session === undefined || session.ended || this.#waiting.length > 0) return undefined;
-    if (session.inFlight >= this.#options.inFlightMax || session.whenWritable() !== undefined) return undefined;
-    return session;
+    return session !== undefined && this.#held.length === 0 && this.#takes(session) ? session : undefined;
   }
 
-  async #later<T>(send: (session: Session) => Promise<T>): Promise<T> {
-    for (;;) {
-      const session = await this.#ready();
-      if (session.inFlight < this.#options.inFlightMax) {
-        const writable = session.whenWritable();
-        if (writable === undefined) return await send(session);
-        await writable;
-      } else {
-        await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /** Requests that cannot go out at once do so in the order of their calls, and none that comes later goes before. */
+  #later<T>(send: (session: Session) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const go = (session: Session): void => {
+        try {
+          resolve(send(session));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.#held.push({ go, fail: reject });
+      if (!this.#isPumping) void this.#pump();
+    });
+  }
+
+  async #pump(): Promise<void> {
+    this.#isPumping = true;
+    while (this.#held.length > 0) {
+      try {
+        const session = await this.#whenFree();
+        while (this.#held.length > 0 && this.#takes(session)) this.#held.shift()?.go(session);
+      } catch (error) {
+        for (const { fail } of this.#held.splice(0)) fail(error);
       }
     }
+    this.#isPumping = false;
+  }
+
+  async #whenFree(): Promise<Session> {
+    for (;;) {
+      const session = await this.#ready();
+      if (this.#takes(session)) return session;
+      if (session.inFlight < this.#options.inFlightMax) await session.whenWritable();
+      else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  #takes(session: Session): boolean {
+    return !session.ended && session.inFlight < this.#options.inFlightMax && session.whenWritable() === undefined;
   }
 
   async #exchange<T>(send: () => Promise<T>): Promise<T> {

@@ -2,6 +2,7 @@
 
 import type { ConnectionContext, RequestHandler, ResponseFrame } from '../broker/request-handler.ts';
 import { LogFault } from '../core/fault.ts';
+import { flatten, joined } from '../protocol/writer.ts';
 import type { BrokerAddress, ClientTransport, TransportEvents, TransportOpener } from './transport.ts';
 
 /** Opens connections to the handler. Every address leads to it: there is one broker in the process. */
@@ -39,9 +40,10 @@ class InProcessTransport implements ClientTransport {
     this.#context = context(this.#closing.signal);
   }
 
-  send(frame: Uint8Array): void {
+  /** The parts are copied: a broker may keep what it was given. */
+  send(parts: readonly Uint8Array[]): void {
     if (this.#closing.signal.aborted) return;
-    const response = this.#handler.handle(frame, this.#context);
+    const response = this.#handler.handle(flatten(parts), this.#context);
     const before = this.#sent;
     this.#sent = Promise.allSettled([response, before]).then(([outcome]) => {
       if (outcome.status === 'fulfilled') this.#receive(outcome.value);
@@ -50,7 +52,7 @@ class InProcessTransport implements ClientTransport {
   }
 
   #receive(response: ResponseFrame | undefined): void {
-    if (response !== undefined && !this.#closing.signal.aborted) this.#events.onFrame(flat(response));
+    if (response !== undefined && !this.#closing.signal.aborted) this.#events.onFrame(joined(response.chunks));
   }
 
   #end(fault: LogFault): void {
@@ -66,16 +68,8 @@ class InProcessTransport implements ClientTransport {
   close(): void {
     this.#end(new LogFault('ERR_CLOSED', 'the connection was closed'));
   }
-}
 
-function flat(response: ResponseFrame): Uint8Array {
-  const [only] = response.chunks;
-  if (only !== undefined && response.chunks.length === 1) return only;
-  const frame = new Uint8Array(response.byteLength);
-  let at = 0;
-  for (const chunk of response.chunks) {
-    frame.set(chunk, at);
-    at += chunk.length;
+  abort(): void {
+    this.close();
   }
-  return frame;
 }

@@ -5,7 +5,7 @@ import { assert, present } from '../core/assert.ts';
 import type { Clock, TimerHandle } from '../core/platform.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { EncodableRecord, EncodedRecords } from '../wasm/record-batch-encoder.ts';
-import { assembleBatch, BatchBuilder, restampBatch } from './batch-builder.ts';
+import { assembleBatch, BatchBuilder, BatchMemory, restampBatch } from './batch-builder.ts';
 import type { Compressor } from './compression.ts';
 import { type BatchStamp, PartitionSequence, type ProducerIdentity } from './producer-identity.ts';
 
@@ -42,6 +42,8 @@ export class ProducerBatch {
   byteCount = 0;
   #builder: BatchBuilder | undefined;
   #sealed: Uint8Array | undefined;
+  /** Whether `#sealed` is memory of the pool. */
+  #isPooled = false;
   /** The encoded records, until they are compressed. */
   #plain: EncodedRecords | undefined;
   /** Set when the batch is sealed. */
@@ -80,8 +82,10 @@ export class ProducerBatch {
     const builder = present(this.#builder, 'the builder of a batch that is not sealed');
     const stamp = this.queue.sequence.take(this.recordCount);
     this.#stamp = stamp;
-    if (this.queue.compressor === undefined) this.#sealed = builder.finish(stamp);
-    else this.#plain = builder.finishRecords();
+    if (this.queue.compressor === undefined) {
+      this.#sealed = builder.finish(stamp);
+      this.#isPooled = true;
+    } else this.#plain = builder.finishRecords();
     this.#builder = undefined;
     this.queue.builders.give(builder);
     this.onSeal?.();
@@ -101,32 +105,44 @@ export class ProducerBatch {
   /** Gives a sealed batch that is not on the wire the partition's next numbers, in place of those it had. */
   restamp(): void {
     this.#stamp = this.queue.sequence.take(this.recordCount);
-    if (this.#sealed !== undefined) this.#sealed = restampBatch(this.queue.kernels, this.#sealed, this.#stamp);
+    if (this.#sealed === undefined) return;
+    this.#sealed = restampBatch(this.queue.kernels, this.#sealed, this.#stamp);
+    this.#isPooled = false;
   }
 
   settle(outcome: BatchOutcome): void {
     for (const observer of this.#observers) observer.settle(this, outcome);
+    // A batch that the broker has answered for has left every buffer on the way; of others nobody knows.
+    if (this.#isPooled && this.#sealed !== undefined && outcome.fault === undefined && outcome.baseOffset >= 0) {
+      this.queue.builders.recycle(this.#sealed);
+      this.#sealed = undefined;
+    }
   }
 }
 
-/** Builders between two batches. Few are kept: their buffers have the size of a batch. */
+/** Builders and memory between two batches. */
 export class BuilderPool {
   readonly kernels: Kernels;
-  readonly #capacityMax: number;
+  readonly #memory: BatchMemory;
   readonly #idle: BatchBuilder[] = [];
 
-  /** A builder that has grown beyond `capacityMax`, for a large record, is let go. */
-  constructor(kernels: Kernels, capacityMax: number) {
+  /** Keeps up to `memoryBytesMax` bytes of memory. */
+  constructor(kernels: Kernels, memoryBytesMax: number) {
     this.kernels = kernels;
-    this.#capacityMax = capacityMax;
+    this.#memory = new BatchMemory(memoryBytesMax);
   }
 
   take(): BatchBuilder {
-    return this.#idle.pop() ?? new BatchBuilder(this.kernels);
+    return this.#idle.pop() ?? new BatchBuilder(this.kernels, this.#memory);
   }
 
   give(builder: BatchBuilder): void {
-    if (this.#idle.length < IDLE_BUILDERS_MAX && builder.capacity <= this.#capacityMax) this.#idle.push(builder);
+    if (this.#idle.length < IDLE_BUILDERS_MAX) this.#idle.push(builder);
+  }
+
+  /** Takes the memory of a batch that nobody reads any more. */
+  recycle(batch: Uint8Array): void {
+    this.#memory.give(batch);
   }
 }
 

@@ -220,6 +220,7 @@ export class Producer {
       kernels: this.#context.kernels,
       budget: this.#budget,
       batchBytes: this.#options.batchBytes,
+      memoryBytesMax: this.#options.bufferBytes / 2,
       compressor: this.#compressor,
       identities: this.#identities,
       onOpen: (batch) => this.#opened(batch),

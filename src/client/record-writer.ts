@@ -26,6 +26,8 @@ export class RecordWriter implements BatchObserver {
   #lastTally: Tally = newTally();
   /** What holds records of the checkpoint to come. */
   readonly #sinceCheckpoint = new Set<Tally>();
+  /** The record that is being taken: one object for all of them. */
+  readonly #record: { key: Uint8Array | null; value: Uint8Array | null; headers: typeof NO_HEADERS; timestamp: number };
   #records = 0;
   #bytes = 0;
   #fault: Error | undefined;
@@ -34,6 +36,7 @@ export class RecordWriter implements BatchObserver {
     this.#sink = sink;
     this.#partition = partition;
     this.#flush = flush;
+    this.#record = { key: null, value: null, headers: NO_HEADERS, timestamp: 0 };
   }
 
   /** What is acknowledged by now. */
@@ -48,8 +51,11 @@ export class RecordWriter implements BatchObserver {
    */
   write(value: Content, key: Content = null): Promise<void> | undefined {
     if (this.#fault !== undefined) throw this.#fault;
-    const record = { key: bytesOf(key), value: bytesOf(value), headers: NO_HEADERS, timestamp: this.#sink.now() };
-    if (!this.#sink.isOpen) return this.#later(record);
+    const record = this.#record;
+    record.key = bytesOf(key);
+    record.value = bytesOf(value);
+    record.timestamp = this.#sink.now();
+    if (!this.#sink.isOpen) return this.#later({ ...record });
     this.#append(record);
     return this.#sink.whenFree();
   }
@@ -58,7 +64,8 @@ export class RecordWriter implements BatchObserver {
     const batch = this.#sink.append(record, this.#partition, this);
     if (batch !== this.#lastBatch) this.#turnTo(batch);
     this.#lastTally.records++;
-    this.#lastTally.bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
+    this.#lastTally.bytes +=
+      (record.key === null ? 0 : record.key.length) + (record.value === null ? 0 : record.value.length);
   }
 
   #turnTo(batch: ProducerBatch): void {

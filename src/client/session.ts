@@ -7,7 +7,7 @@ import type { Api } from '../protocol/api.ts';
 import { decodeResponseFrame, encodeRequestFrame } from '../protocol/headers.ts';
 import { apiVersions } from '../protocol/messages/18-api-versions.ts';
 import type { Decoded, Encodable, Fields } from '../protocol/schema.ts';
-import { flatten, Writer } from '../protocol/writer.ts';
+import { Writer } from '../protocol/writer.ts';
 import { BrokerFault } from './broker-fault.ts';
 import type { BrokerAddress, ClientTransport, TransportOpener } from './transport.ts';
 
@@ -147,9 +147,8 @@ export class Session {
     { version, correlationId }: { readonly version: number; readonly correlationId: number },
   ): void {
     const clientId = this.#options.clientId;
-    const chunks = encodeRequestFrame(api, body, { version, correlationId, clientId, writer: this.#writer });
-    const [only] = chunks;
-    this.#transport?.send(only !== undefined && chunks.length === 1 ? only : flatten(chunks));
+    const parts = encodeRequestFrame(api, body, { version, correlationId, clientId, writer: this.#writer });
+    this.#transport?.send(parts);
   }
 
   #nextCorrelationId(): number {
@@ -212,7 +211,9 @@ export class Session {
     if (this.#fault !== undefined) return;
     this.#fault = fault;
     this.#timer?.cancel();
-    this.#transport?.close();
+    // After a failure requests are sent again elsewhere: this path must not bring them too, late and perhaps changed.
+    if (fault.code === 'ERR_CLOSED') this.#transport?.close();
+    else this.#transport?.abort();
     const waiting = this.#pending.slice(this.#oldest);
     this.#pending = [];
     this.#oldest = 0;

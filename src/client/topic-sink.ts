@@ -31,6 +31,8 @@ export interface SinkOptions {
   readonly kernels: () => Promise<Kernels>;
   readonly budget: BufferBudget;
   readonly batchBytes: number;
+  /** Memory that is kept for batches to come, in bytes. */
+  readonly memoryBytesMax: number;
   readonly compressor: Compressor | undefined;
   readonly identities: IdentitySource;
   /** Told when a batch has its first record. */
@@ -90,9 +92,7 @@ export class TopicSink {
   admit(task: SinkTask): void {
     if (this.isOpen && task.run()) return;
     this.#waiting.push(task);
-    this.#pumping ??= this.#pump().finally(() => {
-      this.#pumping = undefined;
-    });
+    this.#pumping ??= this.#pump();
   }
 
   /** Resolves when every task admitted so far has run or failed. */
@@ -107,11 +107,13 @@ export class TopicSink {
       } catch (error) {
         const fault = asError(error);
         for (const task of this.#waiting.splice(0)) task.fail(fault);
-        return;
+        break;
       }
       await this.#options.budget.whenFree();
       while (this.#waiting[0]?.run() === true) this.#waiting.shift();
     }
+    // Here and not a moment later: a task that is admitted in between would wait for ever.
+    this.#pumping = undefined;
   }
 
   async #prepare(): Promise<void> {
@@ -123,7 +125,7 @@ export class TopicSink {
       this.#options.identities.current(),
     ]);
     this.#identity = identity;
-    this.#builders = new BuilderPool(kernels, 2 * this.#options.batchBytes);
+    this.#builders = new BuilderPool(kernels, this.#options.memoryBytesMax);
     this.#place = place;
   }
 

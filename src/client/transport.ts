@@ -19,12 +19,14 @@ export interface TransportEvents {
 
 /** An open path to one broker. */
 export interface ClientTransport {
-  /** Takes one request frame, which must stay unchanged from now on. */
-  send(frame: Uint8Array): void;
+  /** Takes one request frame in parts, which stay unchanged until it is answered, and for ever if that does not happen. */
+  send(parts: readonly Uint8Array[]): void;
   /** Undefined while more may be sent, else resolves when it may. */
   whenWritable(): Promise<void> | undefined;
-  /** Ends the path; `onClose` is told. */
+  /** Ends the path once everything taken has left; `onClose` is told, at once. */
   close(): void;
+  /** Ends the path, and lets nothing leave any more: from now on the parts taken may change. `onClose` is told. */
+  abort(): void;
 }
 
 /** Opens transports; a client has one. */

@@ -3,6 +3,7 @@
 
 import { LogFault } from '../core/fault.ts';
 import type { Clock } from '../core/platform.ts';
+import { joined } from '../protocol/writer.ts';
 import type { BrokerAddress, ClientTransport, TransportEvents, TransportOpener } from './transport.ts';
 
 /** Bytes that may wait in the socket before senders are held back. */
@@ -21,7 +22,11 @@ export interface WebSocketLike {
   binaryType: string;
   readonly bufferedAmount: number;
   send(data: Uint8Array): void;
+  /** Sends one binary message that comes in parts. Where a class does not have it, the parts are joined. */
+  sendParts?(parts: readonly Uint8Array[]): void;
   close(): void;
+  /** Ends the connection at once; needed where `sendParts` does not copy. */
+  terminate?(): void;
   addEventListener(type: 'open', listener: () => void): void;
   addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
   addEventListener(type: 'error', listener: (event: object) => void): void;
@@ -142,8 +147,10 @@ class WebSocketTransport implements ClientTransport {
     else this.#events.onClose(fault);
   }
 
-  send(frame: Uint8Array): void {
-    if (this.#state === 'open') this.#socket.send(frame);
+  send(parts: readonly Uint8Array[]): void {
+    if (this.#state !== 'open') return;
+    if (this.#socket.sendParts === undefined) this.#socket.send(joined(parts));
+    else this.#socket.sendParts(parts);
   }
 
   whenWritable(): Promise<void> | undefined {
@@ -162,6 +169,11 @@ class WebSocketTransport implements ClientTransport {
 
   close(): void {
     this.#end(new LogFault('ERR_CLOSED', `the connection to ${this.#url} was closed`));
+  }
+
+  abort(): void {
+    this.#socket.terminate?.();
+    this.close();
   }
 }
 

@@ -4,6 +4,8 @@
 export const REQUEST_BYTES_MAX = 104_857_600;
 /** Most that socket.request.max.bytes may be set to. Consumed by broker/ configs, workers and clients. */
 export const REQUEST_BYTES_LIMIT = 268_435_456;
+/** Largest response that a client takes: a fetch returns one batch whole, beside its own limit. Consumed by platform/. */
+export const RESPONSE_BYTES_MAX = REQUEST_BYTES_LIMIT + REQUEST_BYTES_MAX;
 /** Largest record batch that the log writes or takes for one: beyond it a length is damage. Consumed by storage/ and partition/. */
 export const BATCH_BYTES_MAX = 536_870_912;
 /** Default of message.max.bytes: one record batch with its 12 bytes of offset and length. Consumed by broker/ configs. */

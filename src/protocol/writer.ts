@@ -44,10 +44,7 @@ export class Writer {
 
   /** Ends the message as one byte array, copied together where it has several chunks. */
   finishFlat(): Uint8Array {
-    const chunks = this.finish();
-    const [only] = chunks;
-    if (only !== undefined && chunks.length === 1) return only;
-    return flatten(chunks);
+    return joined(this.finish());
   }
 
   /** Drops what has been written of the message. */
@@ -218,6 +215,12 @@ export class Writer {
   append(other: Writer): void {
     for (const chunk of other.finish()) this.raw(chunk);
   }
+}
+
+/** The chunks as one: a single one as it is, several copied together. */
+export function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const [only] = chunks;
+  return only !== undefined && chunks.length === 1 ? only : flatten(chunks);
 }
 
 /** The chunks copied together. */

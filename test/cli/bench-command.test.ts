@@ -88,7 +88,7 @@ test('at a rate, exactly the records are measured that are due in the time', asy
 });
 
 test('consume reads what a topic has, in parts of its partitions', async () => {
-  await bench('produce consumed --partitions 4 --records 20000 --record-size 20');
+  await bench('produce consumed --partitions 4 --records 20000 --record-size 20 --batch-bytes 20000');
   for (const words of ['consume consumed', 'consume consumed --clients 4 --threads 2']) {
     const { report } = await bench(words, kafka());
     expect(report).toMatchObject({ records: 20_000, bytes: 400_000, latencyMs: null });

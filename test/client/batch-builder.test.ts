@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { BatchBuilder, recordBytesMax, restampBatch } from '../../src/client/batch-builder.ts';
+import { BatchBuilder, BatchMemory, recordBytesMax, restampBatch } from '../../src/client/batch-builder.ts';
 import { Kernels } from '../../src/wasm/kernels.ts';
 import { RecordBatchDecoder } from '../../src/wasm/record-batch-decoder.ts';
 import { RecordBatchEncoder } from '../../src/wasm/record-batch-encoder.ts';
@@ -10,7 +10,8 @@ import { plainWasm } from './fixture.ts';
 
 const NOBODY = { producerId: -1, producerEpoch: -1, baseSequence: -1 };
 const kernels = Kernels.create(plainWasm());
-const builder = new BatchBuilder(kernels);
+const memory = new BatchMemory(1024 * 1024);
+const builder = new BatchBuilder(kernels, memory);
 const encoder = new RecordBatchEncoder(kernels);
 const decoder = new RecordBatchDecoder(kernels);
 
@@ -39,6 +40,8 @@ test('any records give the bytes of the encoder', () => {
       expect(built.length).toBe(byteCount);
       expect(Buffer.compare(built, encoder.encode(records, stamp))).toBe(0);
       expect(Buffer.compare(restampBatch(kernels, built, NOBODY), encoder.encode(records))).toBe(0);
+      // The next batch is written over what is left of this one.
+      memory.give(built);
     }),
     { numRuns: 200 },
   );
@@ -51,4 +54,15 @@ test('bytes that are reused after a record was taken do not change it', () => {
   builder.append({ key: null, value: bytes, headers: [], timestamp: 1 });
   const [batch] = [...decoder.batches(builder.finish(NOBODY))];
   expect(batch?.records().map(({ value }) => Buffer.from(value ?? []).toString())).toEqual(['one', 'two']);
+});
+
+test('memory is kept for the next batch up to a bound', () => {
+  const bounded = new BatchMemory(3000);
+  const [small, large] = [new Uint8Array(2000), new Uint8Array(2000)];
+  bounded.give(small.subarray(0, 10));
+  bounded.give(large);
+  expect(bounded.take().buffer).toBe(small.buffer);
+  expect(bounded.take().buffer).not.toBe(large.buffer);
+  bounded.give(large);
+  expect(bounded.take().buffer).toBe(large.buffer);
 });

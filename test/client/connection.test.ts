@@ -10,7 +10,7 @@ import { readRequestHeader, writeResponseHeader } from '../../src/protocol/heade
 import { metadata } from '../../src/protocol/messages/03-metadata.ts';
 import { apiVersions } from '../../src/protocol/messages/18-api-versions.ts';
 import { Reader } from '../../src/protocol/reader.ts';
-import { Writer } from '../../src/protocol/writer.ts';
+import { joined, Writer } from '../../src/protocol/writer.ts';
 
 const UNSUPPORTED_VERSION = 35;
 const RANDOM: Random = { uint32: () => 0x80000000, uuid: () => new Uint8Array(16) };
@@ -51,6 +51,7 @@ class FakePeer implements TransportOpener {
   readonly sent: Uint8Array[] = [];
   opened = 0;
   closed = 0;
+  aborted = 0;
   /** What the next attempts to open meet. */
   refusals: LogFault[] = [];
   /** Newest ApiVersions that the peer understands. */
@@ -63,10 +64,14 @@ class FakePeer implements TransportOpener {
     this.opened++;
     this.#events = events;
     return {
-      send: (frame) => this.#take(frame),
+      send: (parts) => this.#take(joined(parts)),
       whenWritable: () => undefined,
       close: () => {
         this.closed++;
+      },
+      abort: () => {
+        this.closed++;
+        this.aborted++;
       },
     };
   }
@@ -156,7 +161,8 @@ test('an answer that belongs to no request ends the session', async () => {
   peer.answer(0, 4711);
   await expect(asked).rejects.toMatchObject({ code: 'ERR_MALFORMED_FRAME' });
   expect(session.ended).toBe(true);
-  expect(peer.closed).toBe(1);
+  // Nothing of what may be sent again elsewhere leaves here any more.
+  expect([peer.closed, peer.aborted]).toEqual([1, 1]);
 });
 
 test('a request that is not answered in time fails, and those behind it with it', async () => {
@@ -245,4 +251,24 @@ test('a connection that is closed stays closed', async () => {
   connection.close();
   await expect(underWay).rejects.toMatchObject({ code: 'ERR_CLOSED' });
   await expect(connection.request(metadata, ASK)).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+});
+
+test('no request goes before one that was made while the connection was being opened', async () => {
+  const peer = new FakePeer();
+  const connection = connectionTo(peer);
+  const asked: Promise<unknown>[] = [];
+  // One in every microtask, so that some fall between the opening and the first request's turn.
+  for (let index = 0; index < 40; index++) {
+    asked.push(connection.request(metadata, { topics: [{ name: String(index) }] }));
+    await Promise.resolve();
+  }
+  await settle();
+  const names = peer.sent.map((frame) => {
+    const reader = new Reader(frame);
+    const { apiVersion } = readRequestHeader(reader, () => metadata);
+    return metadata.decodeRequest(reader, apiVersion).topics?.map(({ name }) => name)[0];
+  });
+  expect(names).toEqual(asked.map((_, index) => String(index)));
+  connection.close();
+  for (const each of asked) await expect(each).rejects.toMatchObject({ code: 'ERR_CLOSED' });
 });

@@ -559,3 +559,42 @@ test('sequence numbers go on at 0 after the last', () => {
   const taken = [2 ** 31 - 3, 2, 1, 4].map((count) => sequence.take(count).baseSequence);
   expect(taken).toEqual([0, 2 ** 31 - 3, 2 ** 31 - 1, 0]);
 });
+
+test('a record that comes just as the last one that waited was taken is taken too', () =>
+  scene(async (broker, client) => {
+    broker.createTopic('t');
+    const writer = client.producer({ bufferBytes: 300 }).writer('t');
+    const value = new Uint8Array(200);
+    // Both wait until the topic is known; the second one fills the memory.
+    const [, second] = [writer.write(value), writer.write(value)];
+    await second;
+    await writer.write(value);
+    expect(await writer.flush()).toEqual({ records: 3, bytes: 600 });
+  }));
+
+test('a checkpoint is reached when the records before it are acknowledged, and fails with one of them', () =>
+  scene(async (broker, client) => {
+    broker.createTopic('t', 2);
+    const producer = client.producer({ retries: 0, acks: 1 });
+    const [first, second] = [producer.writer('t', { partition: 0 }), producer.writer('t', { partition: 1 })];
+    await first.checkpoint();
+    await first.write('a');
+    await first.checkpoint();
+    expect(first.summary.records).toBe(1);
+    let open = (): void => undefined;
+    broker.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    await second.write('b');
+    const reached: string[] = [];
+    const held = second.checkpoint().then(() => reached.push('held'));
+    // Nothing was written since: there is nothing to wait for.
+    await second.checkpoint();
+    expect(reached).toEqual([]);
+    open();
+    await held;
+    expect(second.summary).toEqual({ records: 1, bytes: 1 });
+    broker.inject(0, MESSAGE_TOO_LARGE);
+    await first.write('c');
+    await expect(first.checkpoint()).rejects.toMatchObject({ error: 'MESSAGE_TOO_LARGE' });
+  }));

@@ -146,7 +146,7 @@ test('a socket that does not drain holds senders back until it does', async () =
   }
   const { transport } = await open(opener('ws://nowhere', Recorded));
   expect(transport.whenWritable()).toBeUndefined();
-  transport.send(new Uint8Array(9 * 1024 * 1024));
+  transport.send([new Uint8Array(9 * 1024 * 1024)]);
   const writable = transport.whenWritable();
   expect(writable).toBeInstanceOf(Promise);
   const [socket] = sockets;

@@ -95,9 +95,9 @@ class BreakableTransport implements ClientTransport {
     });
   }
 
-  send(frame: Uint8Array): void {
+  send(parts: readonly Uint8Array[]): void {
     if (this.#hasEnded) return;
-    if (this.#onFrame('request') === 'pass') this.#inner?.send(frame);
+    if (this.#onFrame('request') === 'pass') this.#inner?.send(parts);
     else queueMicrotask(() => this.break());
   }
 
@@ -106,6 +106,10 @@ class BreakableTransport implements ClientTransport {
   }
 
   close(): void {
+    this.break();
+  }
+
+  abort(): void {
     this.break();
   }
 

@@ -4,6 +4,7 @@
 import type { BrokerAddress, ClientTransport, TransportEvents, TransportOpener } from '../../client/transport.ts';
 import { LogFault } from '../../core/fault.ts';
 import type { Clock } from '../../core/platform.ts';
+import { joined } from '../../protocol/writer.ts';
 import { MessageLink } from './message-link.ts';
 
 /** Bytes on their way before senders are held back. */
@@ -91,8 +92,8 @@ class LinkTransport implements ClientTransport {
     this.#writable = undefined;
   }
 
-  send(frame: Uint8Array): void {
-    this.#link.send(frame);
+  send(parts: readonly Uint8Array[]): void {
+    this.#link.send(joined(parts));
   }
 
   whenWritable(): Promise<void> | undefined {
@@ -105,6 +106,10 @@ class LinkTransport implements ClientTransport {
 
   close(): void {
     this.fail(new LogFault('ERR_CLOSED', 'the connection was closed'));
+  }
+
+  abort(): void {
+    this.close();
   }
 
   fail(fault: LogFault): void {

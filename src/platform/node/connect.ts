@@ -2,14 +2,11 @@
 // package's own files. What carries its frames is loaded when it is known.
 
 import { type Client, type ConnectOptions, connect as connectClient } from '../../client/index.ts';
-import { REQUEST_BYTES_LIMIT, REQUEST_BYTES_MAX } from '../../core/limits.ts';
+import { RESPONSE_BYTES_MAX } from '../../core/limits.ts';
 import { createClientCodecs } from './codecs.ts';
 import { loadWasmModule } from './wasm-modules.ts';
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
-/** A response may be larger than any request: a fetch returns one batch whole, beside its own limit. */
-const RESPONSE_BYTES_MAX = REQUEST_BYTES_LIMIT + REQUEST_BYTES_MAX;
-
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**

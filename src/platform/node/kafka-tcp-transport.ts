@@ -6,12 +6,13 @@ import type { BrokerAddress, ClientTransport, TransportEvents, TransportOpener }
 import { LogFault } from '../../core/fault.ts';
 import type { FrameMemory } from '../../net/frame-memory.ts';
 import { FrameSplitter, LENGTH_BYTES, writeLength } from '../../net/kafka-tcp.ts';
+import { CorkedWriter } from './corked-writer.ts';
 
 const PORT_DEFAULT = 9092;
 /** Bytes that may wait in the socket before senders are held back. */
 const BUFFERED_BYTES_MAX = 8 * 1024 * 1024;
-/** Up to this size a frame is copied behind its length: one small write costs less than two. */
-const JOINED_BYTES_MAX = 4096;
+/** How long what was taken may take to leave after the end, in milliseconds. */
+const CLOSE_MS_MAX = 5000;
 
 export interface KafkaTcpOptions {
   /** `kafka://HOST:PORT`; the port is 9092 where it is left out. */
@@ -88,7 +89,7 @@ class KafkaTcpTransport implements ClientTransport {
   readonly #socket: Socket;
   readonly #parts: TransportParts;
   readonly #splitter: FrameSplitter;
-  #isCorked = false;
+  readonly #writer: CorkedWriter;
   #hasEnded = false;
   #fault: Error | undefined;
   #writable: Promise<void> | undefined;
@@ -97,6 +98,7 @@ class KafkaTcpTransport implements ClientTransport {
   constructor(socket: Socket, parts: TransportParts) {
     this.#socket = socket;
     this.#parts = parts;
+    this.#writer = new CorkedWriter(socket);
     this.#splitter = new FrameSplitter({
       bytesMax: parts.responseBytesMax,
       onFrame: (frame) => parts.events.onFrame(frame),
@@ -120,31 +122,23 @@ class KafkaTcpTransport implements ClientTransport {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#splitter.end();
-    this.#socket.destroy();
+    if (fault.code === 'ERR_CLOSED') this.#finish();
+    else this.#socket.destroy();
     this.#drained();
     this.#parts.events.onClose(fault);
   }
 
-  /** The frames of one turn of the event loop leave in one call of the operating system. */
-  send(frame: Uint8Array): void {
-    if (this.#hasEnded) return;
-    this.#cork();
-    const isJoined = frame.byteLength <= JOINED_BYTES_MAX;
-    const head = Buffer.allocUnsafe(LENGTH_BYTES + (isJoined ? frame.byteLength : 0));
-    writeLength(head, 0, frame.byteLength);
-    if (isJoined) head.set(frame, LENGTH_BYTES);
-    this.#socket.write(head);
-    if (!isJoined) this.#socket.write(frame);
+  /** What was taken still leaves, unless the peer does not read it. */
+  #finish(): void {
+    const timer = setTimeout(() => this.#socket.destroy(), CLOSE_MS_MAX).unref();
+    this.#socket.once('close', () => clearTimeout(timer));
+    this.#socket.end(() => this.#socket.destroy());
   }
 
-  #cork(): void {
-    if (this.#isCorked) return;
-    this.#isCorked = true;
-    this.#socket.cork();
-    process.nextTick(() => {
-      this.#isCorked = false;
-      this.#socket.uncork();
-    });
+  /** The frames of one turn of the event loop leave in one call of the operating system. */
+  send(parts: readonly Uint8Array[]): void {
+    if (this.#hasEnded) return;
+    this.#writer.write(LENGTH_BYTES, parts, writeLengthOf);
   }
 
   whenWritable(): Promise<void> | undefined {
@@ -164,4 +158,13 @@ class KafkaTcpTransport implements ClientTransport {
   close(): void {
     this.#end(new LogFault('ERR_CLOSED', `the connection to ${this.#parts.about} was closed`));
   }
+
+  abort(): void {
+    this.#socket.destroy();
+    this.close();
+  }
+}
+
+function writeLengthOf(head: Uint8Array, frameBytes: number): void {
+  writeLength(head, 0, frameBytes);
 }
