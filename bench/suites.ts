@@ -1,9 +1,16 @@
 // Every benchmark suite, in the order in which they run.
 
+import { browserSuite } from './browser/suite.ts';
 import { endToEndSuite } from './end-to-end/suite.ts';
 import { crc32cSuite } from './kernels/crc32c.ts';
 import { indexSearchSuite } from './kernels/index-search.ts';
 import { recordBatchesSuite } from './kernels/record-batches.ts';
 import type { Suite } from './row.ts';
 
-export const SUITES: readonly Suite[] = [crc32cSuite, recordBatchesSuite, indexSearchSuite, endToEndSuite];
+export const SUITES: readonly Suite[] = [
+  crc32cSuite,
+  recordBatchesSuite,
+  indexSearchSuite,
+  endToEndSuite,
+  browserSuite,
+];

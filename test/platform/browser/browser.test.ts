@@ -3,10 +3,10 @@
 import { createServer } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { launchChromium, ProfileBrowser } from '../../../bench/browser/chromium.ts';
+import { type PageServer, servePages } from '../../../bench/browser/page-server.ts';
 import { connect } from '../../../src/platform/node/connect.ts';
 import { BrokerProcess, temporaryDirectory } from '../../support/broker-process.ts';
-import { launchChromium, ProfileBrowser } from './chromium.ts';
-import { type PageServer, servePages } from './page-server.ts';
 import { TestTab } from './tab.ts';
 
 const OFFLINE_RECORDS = 100_000;
@@ -17,7 +17,7 @@ const closers: (() => unknown)[] = [];
 
 beforeAll(async () => {
   browser = await launchChromium();
-  server = await servePages({ bundles: { 'tab.js': 'tab.ts' }, loads: true });
+  server = await servePages({ bundles: { 'tab.js': 'test/platform/browser/pages/tab.ts' }, loads: true });
 });
 
 afterEach(async () => {
@@ -180,4 +180,31 @@ test('what cannot be opened is said: a wrong config, a worker that is not there,
   await expect(tab.call('open', { config: { 'no.such.config': '1' } })).rejects.toThrow('no.such.config');
   await expect(tab.call('open', { wasm: '/absent.wasm' })).rejects.toThrow('absent.wasm');
   await expect(tab.call('open', { name: '../other' })).rejects.toThrow('cannot name a log');
+});
+
+test('the example page writes offline, and shows that everything has arrived when the broker is there', async () => {
+  const port = await freePort();
+  const page = await (await newContext()).newPage();
+  await page.setViewportSize({ width: 960, height: 640 });
+  await page.goto(`${server.url}example/index.html?broker=ws://127.0.0.1:${port}`);
+  await page.getByText('on this device').waitFor();
+  await page.getByRole('button', { name: 'Write 1,000' }).click();
+  for (const note of ['milk', 'bread', 'a note written offline']) {
+    await page.getByLabel('A note').fill(note);
+    await page.getByRole('button', { name: 'Write', exact: true }).click();
+  }
+  await page.getByText('a note written offline').waitFor();
+  await page.getByText('offline: the broker is out of reach').waitFor();
+  expect(await page.locator('#local li.waits').count()).toBe(8);
+
+  const data = temporaryDirectory('example');
+  closers.push(() => data.remove());
+  const broker = await BrokerProcess.start({ dataDirectory: data.path, http: `127.0.0.1:${port}` });
+  closers.push(() => broker.stop('SIGTERM'));
+  await page.getByText('everything has arrived').waitFor();
+  await page.locator('#remote').getByText('a note written offline').waitFor();
+  expect(await page.locator('#local li.arrived').count()).toBe(8);
+  expect(await page.locator('#behind').textContent()).toBe('0');
+  const path = process.env.MILLRACE_SCREENSHOT;
+  if (path !== undefined) await page.screenshot({ path });
 });

@@ -1,16 +1,18 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
+import { launchChromium } from '../../../bench/browser/chromium.ts';
+import { type PageServer, servePages } from '../../../bench/browser/page-server.ts';
 import { conformanceTests } from '../../conformance/conformance-tests.ts';
 import type { ConformanceReport } from '../../conformance/suite/host.ts';
-import { launchChromium } from './chromium.ts';
-import { type PageServer, servePages } from './page-server.ts';
 
 let browser: Browser;
 let server: PageServer;
 
 beforeAll(async () => {
   browser = await launchChromium();
-  server = await servePages({ bundles: { 'conformance-worker.js': 'conformance-worker.ts' } });
+  server = await servePages({
+    bundles: { 'conformance-worker.js': 'test/platform/browser/pages/conformance-worker.ts' },
+  });
 });
 
 afterAll(async () => {

@@ -4,9 +4,9 @@ import { createRequire } from 'node:module';
 import type { Plugin } from 'esbuild';
 import packages from 'node-stdlib-browser';
 import { expect, test } from 'vitest';
+import { launchChromium } from '../../../bench/browser/chromium.ts';
+import { servePages } from '../../../bench/browser/page-server.ts';
 import { BrokerProcess, temporaryDirectory } from '../../support/broker-process.ts';
-import { launchChromium } from './chromium.ts';
-import { servePages } from './page-server.ts';
 
 /** What kafkajs takes from Node, from packages of the same surface; what it does not use in a page is empty. */
 const nodeParts: Plugin = {
@@ -29,7 +29,7 @@ test('kafkajs in a page produces and consumes over a WebSocket', async () => {
     arguments: ['--set', 'group.initial.rebalance.delay.ms=0'],
   });
   const server = await servePages({
-    bundles: { 'kafkajs.js': 'kafkajs.ts' },
+    bundles: { 'kafkajs.js': 'test/platform/browser/pages/kafkajs.ts' },
     loads: true,
     plugins: [nodeParts],
     inject: [createRequire(import.meta.url).resolve('node-stdlib-browser/helpers/esbuild/shim')],

@@ -1,4 +1,4 @@
-// A real Chromium for tests: the system's, or the one that npm brings. Where neither runs the tests fail.
+// A real Chromium for tests and benchmarks: the system's, or the one that npm brings. Where neither runs, they fail.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,14 +1,15 @@
-// Serves the built files of `dist/browser`, and pages of tests that are bundled on the way, as any static server would:
+// Serves the built files of `dist/browser`, and pages of tests and benchmarks that are bundled on the way, as any static server would:
 // with the right types, and with a policy that forbids `eval`.
 
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { extname, join, normalize } from 'node:path';
+import { dirname, extname, join, normalize, sep } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
-const ROOT = new URL('../../../dist/browser/', import.meta.url).pathname;
-const HERE = new URL('./pages/', import.meta.url).pathname;
+const PACKAGE = dirname(createRequire(import.meta.url).resolve('millrace/package.json'));
+const ROOT = join(PACKAGE, 'dist/browser') + sep;
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -29,7 +30,7 @@ export interface PageServer {
 }
 
 export interface PageServerOptions {
-  /** Files of `pages/` that are bundled, by the name under which they are served. */
+  /** Source files that are bundled, as paths in the package, by the name under which they are served. */
   readonly bundles?: Readonly<Record<string, string>>;
   /** Whether the page at `/` loads them; workers are loaded otherwise. */
   readonly loads?: boolean;
@@ -71,7 +72,7 @@ type BundleSettings = Required<Pick<PageServerOptions, 'plugins' | 'define' | 'i
 
 async function bundled(file: string, { plugins, define, inject }: BundleSettings): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [join(HERE, file)],
+    entryPoints: [join(PACKAGE, file)],
     bundle: true,
     format: 'esm',
     platform: 'browser',
