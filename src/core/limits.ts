@@ -62,7 +62,9 @@ export const PARTITIONS_PER_REQUEST_MAX = 10_000;
 export const PRODUCER_ID_BLOCK = 1000;
 /** Log bytes that compaction reads and writes at a time, but for a single larger batch. Consumed by storage/ cleaner. */
 export const CLEANER_WINDOW_BYTES = 128 * 1024;
-/** Segments that compaction makes one of at most: bounds the renames of one step. Consumed by storage/ cleaner. */
+/** Records of one batch that compaction looks at between two steps; one that is new costs a page of memory. Consumed by storage/ cleaner. */
+export const CLEANER_RECORDS_PER_STEP = 1024;
+/** Segments that compaction makes one of at most: bounds what a crash leaves to be finished at the next open. Consumed by storage/ cleaner. */
 export const CLEANER_GROUP_SEGMENTS_MAX = 32;
 
 /** Size of a file of Kafka's metadata log that is taken over, in bytes; it is read at once. Used by embedded/initial-metadata. */

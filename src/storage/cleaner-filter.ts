@@ -10,7 +10,7 @@ import {
 import { STATUS_OK } from '../../assembly/shared/status.ts';
 import { type BatchCodecs, codecName } from '../core/compression.ts';
 import { LogFault } from '../core/fault.ts';
-import { DECOMPRESSED_BATCH_BYTES_MAX } from '../core/limits.ts';
+import { CLEANER_RECORDS_PER_STEP, DECOMPRESSED_BATCH_BYTES_MAX } from '../core/limits.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { BatchHeader } from './batch-header.ts';
 import type { KeyOffsetMap } from './cleaner-offset-map.ts';
@@ -83,6 +83,9 @@ function decompressed(
   }
 }
 
+/** What is to be written of a batch, in steps; undefined for nothing. */
+export type FilterSteps = Generator<void, Uint8Array | undefined, void>;
+
 export class BatchFilter {
   readonly #options: FilterOptions;
   #keep: Uint8Array = new Uint8Array(0);
@@ -96,15 +99,18 @@ export class BatchFilter {
     this.#options = options;
   }
 
-  /** The batch as it is to be written, or undefined. `keepsHeader`: it is the last of its segment. */
-  apply(source: SourceBatch, lastOfProducers: LastOfProducers, keepsHeader: boolean): Uint8Array | undefined {
+  /**
+   * The batch as it is to be written, or undefined. `keepsHeader`: it is the last of its segment. A large batch takes
+   * several steps, between which the thread may be given away; the source's bytes must stay as they are.
+   */
+  *apply(source: SourceBatch, lastOfProducers: LastOfProducers, keepsHeader: boolean): FilterSteps {
     const mustStay = keepsHeader || isLastOfProducer(source.header, lastOfProducers);
     const isControl = (source.header.attributes & ATTRIBUTE_CONTROL) !== 0;
-    return isControl ? this.#applyControl(source, mustStay) : this.#applyData(source, mustStay);
+    return yield* isControl ? this.#applyControl(source, mustStay) : this.#applyData(source, mustStay);
   }
 
   /** A marker stays as long as a batch of its transaction does, and a delete.retention.ms more. */
-  #applyControl(source: SourceBatch, mustStay: boolean): Uint8Array | undefined {
+  *#applyControl(source: SourceBatch, mustStay: boolean): FilterSteps {
     const { records, transactions, nowMs } = this.#options;
     const { header, bytes } = source;
     const kind = markerKindOf(records, source);
@@ -112,11 +118,11 @@ export class BatchFilter {
     const endsNothing = transactions.noteMarker(header, kind);
     const horizon = deleteHorizonOf(header);
     if (!endsNothing) return bytes;
-    if (horizon === undefined) return this.#rewrite(source, this.#keepAll(), this.#horizon);
+    if (horizon === undefined) return yield* this.#rewrite(source, this.#keepAll(), this.#horizon);
     return mustStay || horizon > nowMs ? bytes : undefined;
   }
 
-  #applyData(source: SourceBatch, mustStay: boolean): Uint8Array | undefined {
+  *#applyData(source: SourceBatch, mustStay: boolean): FilterSteps {
     const { records, codecs, transactions, kernels, mapEnd } = this.#options;
     const { header, bytes } = source;
     const isAborted = transactions.noteBatch(header);
@@ -128,11 +134,11 @@ export class BatchFilter {
       return bytes;
     }
     const horizon = deleteHorizonOf(header);
-    const { kept, tombstones } = this.#choose(header, horizon);
+    const { kept, tombstones } = yield* this.#choose(header, horizon);
     if (kept === 0) return nothing();
     const setsHorizon = tombstones > 0 && horizon === undefined && header.lastOffset < mapEnd;
     if (kept === records.count && !setsHorizon) return bytes;
-    return this.#rewrite(source, this.#keep, setsHorizon ? this.#horizon : undefined);
+    return yield* this.#rewrite(source, this.#keep, setsHorizon ? this.#horizon : undefined);
   }
 
   get #horizon(): number {
@@ -140,13 +146,17 @@ export class BatchFilter {
   }
 
   /** Marks the records to keep, and counts them. */
-  #choose({ baseOffset }: BatchHeader, horizon: number | undefined): { kept: number; tombstones: number } {
+  *#choose(
+    { baseOffset }: BatchHeader,
+    horizon: number | undefined,
+  ): Generator<void, { kept: number; tombstones: number }, void> {
     const { records, map, mapEnd, nowMs } = this.#options;
     const dropsTombstones = horizon !== undefined && horizon <= nowMs && !this.#isBlind;
     const keep = this.#keepAll();
     let kept = 0;
     let tombstones = 0;
     for (let index = 0; index < records.count; index++) {
+      if (index % CLEANER_RECORDS_PER_STEP === CLEANER_RECORDS_PER_STEP - 1) yield;
       const offset = baseOffset + records.offsetDelta(index);
       const hasValue = records.hasValue(index);
       // A record without a key has no place in a compacted log; some are left from before it was one.
@@ -168,7 +178,7 @@ export class BatchFilter {
     return this.#keep;
   }
 
-  #rewrite({ header, bytes }: SourceBatch, keep: Uint8Array, deleteHorizonMs: number | undefined): Uint8Array {
+  #rewrite({ header, bytes }: SourceBatch, keep: Uint8Array, deleteHorizonMs: number | undefined): FilterSteps {
     const { kernels, records, codecs } = this.#options;
     const name = codecName(header.attributes & ATTRIBUTE_COMPRESSION_MASK);
     const codec = name === undefined ? undefined : codecs?.[name];

@@ -6,7 +6,10 @@ import { assert } from '../core/assert.ts';
 /** A hash of 16 bytes and an offset of 8. */
 const SLOT_BYTES = 24;
 const SLOTS_MIN = 16;
-const WORDS = 4;
+/** The words of a slot: four of the hash, two of the offset. Side by side, because each slot is another page of memory. */
+const SLOT_WORDS = SLOT_BYTES / 4;
+const SLOT_DOUBLES = SLOT_BYTES / 8;
+const HASH_WORDS = 4;
 
 export interface KeyOffsetMapOptions {
   readonly budgetBytes: number;
@@ -17,9 +20,9 @@ export interface KeyOffsetMapOptions {
 }
 
 export class KeyOffsetMap {
-  readonly #hashes: Int32Array;
-  /** The offset and one; 0 in an empty slot, so that untouched memory costs nothing. */
-  readonly #offsets: Float64Array;
+  readonly #words: Int32Array;
+  /** The same memory. An offset and one stands last in its slot; 0 in an empty one, so that untouched memory costs nothing. */
+  readonly #doubles: Float64Array;
   readonly #mask: number;
   readonly #sizeMax: number;
   #size = 0;
@@ -28,8 +31,8 @@ export class KeyOffsetMap {
     assert(loadFactor > 0 && loadFactor < 1, 'a map that is never full has an empty slot to end a search');
     let slots = SLOTS_MIN;
     while (slots * loadFactor < keysMax && 2 * slots * SLOT_BYTES <= budgetBytes) slots *= 2;
-    this.#hashes = new Int32Array(slots * WORDS);
-    this.#offsets = new Float64Array(slots);
+    this.#words = new Int32Array(slots * SLOT_WORDS);
+    this.#doubles = new Float64Array(this.#words.buffer);
     this.#mask = slots - 1;
     this.#sizeMax = Math.max(1, Math.floor(slots * loadFactor));
   }
@@ -49,26 +52,27 @@ export class KeyOffsetMap {
     if (this.#offset(slot) === 0) {
       if (this.#size === this.#sizeMax) return false;
       this.#size += 1;
-      for (let word = 0; word < WORDS; word++) this.#hashes[slot * WORDS + word] = words[at + word] ?? 0;
+      const place = slot * SLOT_WORDS;
+      for (let word = 0; word < HASH_WORDS; word++) this.#words[place + word] = words[at + word] ?? 0;
     }
-    this.#offsets[slot] = offset + 1;
+    this.#doubles[slot * SLOT_DOUBLES + SLOT_DOUBLES - 1] = offset + 1;
     return true;
   }
 
   #offset(slot: number): number {
-    return this.#offsets[slot] ?? 0;
+    return this.#doubles[slot * SLOT_DOUBLES + SLOT_DOUBLES - 1] ?? 0;
   }
 
   /** The slot that has the hash, or the empty one where it belongs. An odd step comes by every slot. */
   #slotOf(words: Int32Array, at: number): number {
     const step = (words[at + 1] ?? 0) | 1;
     let slot = (words[at] ?? 0) & this.#mask;
-    while (this.#offset(slot) !== 0 && !this.#holds(slot * WORDS, words, at)) slot = (slot + step) & this.#mask;
+    while (this.#offset(slot) !== 0 && !this.#holds(slot * SLOT_WORDS, words, at)) slot = (slot + step) & this.#mask;
     return slot;
   }
 
   #holds(place: number, words: Int32Array, at: number): boolean {
-    const hashes = this.#hashes;
+    const hashes = this.#words;
     return (
       hashes[place] === words[at] &&
       hashes[place + 1] === words[at + 1] &&

@@ -24,6 +24,8 @@ export class CleanedSegment {
   readonly #segment: Segment;
   readonly #nowMs: number;
   readonly #buffer: Uint8Array = new Uint8Array(CLEANER_WINDOW_BYTES);
+  /** What is left to be written of a batch that the buffer is too small for. */
+  #behind: Uint8Array = new Uint8Array(0);
   #buffered = 0;
   #written = 0;
 
@@ -38,20 +40,27 @@ export class CleanedSegment {
     return this.#segment.sizeBytes;
   }
 
-  /** Appends a batch, which is copied. Returns the bytes that went to the file. */
+  /** Appends a batch, which is copied, but for what {@link writeBehind} takes. Returns the bytes that went to the file. */
   append(batch: Uint8Array): number {
     const header: BatchHeader = readBatchHeader(viewOf(batch), 0);
     let spilled = 0;
     if (this.#buffered + batch.length > this.#buffer.length) spilled += this.#spill();
     if (batch.length > this.#buffer.length) {
-      this.#write(batch);
-      spilled += batch.length;
+      this.#behind = batch;
     } else {
       this.#buffer.set(batch, this.#buffered);
       this.#buffered += batch.length;
     }
     this.#segment.note(header);
     return spilled;
+  }
+
+  /** Writes a part of the large batch that was appended last, and returns its bytes; 0 where all of it is written. */
+  writeBehind(): number {
+    const part = this.#behind.subarray(0, this.#buffer.length);
+    if (part.length > 0) this.#write(part);
+    this.#behind = this.#behind.subarray(part.length);
+    return part.length;
   }
 
   appendAborted(entry: AbortedEntry): void {
@@ -77,11 +86,15 @@ export class CleanedSegment {
     await Promise.all([this.#segment.file.flush(), this.#segment.flushIndexes()]);
   }
 
-  /** Steps 1 (its end) and 2. After a throw it is to be discarded. */
+  /** Step 1, its end. */
+  flushNames(): void {
+    this.#segment.release();
+    this.#home.store.flushDirectory(this.#home.directory);
+  }
+
+  /** Step 2. After a throw it is to be discarded. */
   enter(): void {
     const { store, directory } = this.#home;
-    this.#segment.release();
-    store.flushDirectory(directory);
     for (const kind of FILES) {
       const path = this.#path(kind, CLEANED_SUFFIX);
       if (store.exists(path)) store.rename(path, this.#path(kind, SWAP_SUFFIX));

@@ -17,6 +17,7 @@ import {
   BATCH_MAX_TIMESTAMP,
   BATCH_RECORD_COUNT,
 } from '../../assembly/shared/batch-layout.ts';
+import { CLEANER_RECORDS_PER_STEP, CLEANER_WINDOW_BYTES } from '../core/limits.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { type BatchHeader, viewOf, writeInt64 } from './batch-header.ts';
 import type { BatchRecords } from './cleaner-records.ts';
@@ -42,10 +43,11 @@ export interface Rewrite {
   readonly compress: ((records: Uint8Array) => Uint8Array) | undefined;
 }
 
-/** The batch with the records to keep, of which there is at least one. */
-export function rewriteBatch(kernels: Kernels, rewrite: Rewrite): Uint8Array {
+/** The batch with the records to keep, of which there is at least one. Between its steps the thread may be given away. */
+export function* rewriteBatch(kernels: Kernels, rewrite: Rewrite): Generator<void, Uint8Array, void> {
   const { header, batch, deleteHorizonMs, compress } = rewrite;
   const kept = new KeptRecords(rewrite);
+  while (kept.copySome(CLEANER_RECORDS_PER_STEP, CLEANER_WINDOW_BYTES)) yield;
   const records = compress === undefined ? kept.bytes : compress(kept.bytes);
   const target = new Uint8Array(BATCH_HEADER_BYTES + records.length);
   target.set(batch.subarray(0, BATCH_HEADER_BYTES));
@@ -79,29 +81,41 @@ function sealed(kernels: Kernels, batch: Uint8Array, view: DataView): Uint8Array
 
 /** The records to keep, byte for byte but for their times where the base timestamp changes. */
 class KeptRecords {
+  readonly #rewrite: Rewrite;
   readonly #source: Uint8Array;
   readonly #target: Uint8Array;
+  #index = 0;
   #position = 0;
   #written = 0;
   count = 0;
   maxTimestamp = Number.NEGATIVE_INFINITY;
 
-  constructor({ records, keep, deleteHorizonMs }: Rewrite) {
+  constructor(rewrite: Rewrite) {
+    const { records, deleteHorizonMs } = rewrite;
     const growth = deleteHorizonMs === undefined ? 0 : records.count * (VARINT_BYTES_MAX + VARLONG_BYTES_MAX);
+    this.#rewrite = rewrite;
     this.#source = records.bytes;
     this.#target = new Uint8Array(records.bytes.length + growth);
-    for (let index = 0; index < records.count; index++) {
+  }
+
+  /** Copies so many records, or about so many bytes; false where that was all. */
+  copySome(recordsMax: number, bytesMax: number): boolean {
+    const { records, keep, deleteHorizonMs } = this.#rewrite;
+    const indexEnd = Math.min(records.count, this.#index + recordsMax);
+    const writtenEnd = this.#written + bytesMax;
+    for (; this.#index < indexEnd && this.#written < writtenEnd; this.#index++) {
       const start = this.#position;
       const length = this.#readVarint();
       const body = this.#position;
       this.#position = body + length;
-      if (keep[index] === 0) continue;
-      const timestamp = records.timestamp(index);
+      if (keep[this.#index] === 0) continue;
+      const timestamp = records.timestamp(this.#index);
       if (deleteHorizonMs === undefined) this.#copy(start, this.#position);
       else this.#copyWithTime(body, timestamp - deleteHorizonMs);
       this.count += 1;
       this.maxTimestamp = Math.max(this.maxTimestamp, timestamp);
     }
+    return this.#index < records.count;
   }
 
   get bytes(): Uint8Array {

@@ -1,7 +1,7 @@
 // A segment's batches for compaction, one at a time through a small window, each with every check. Compaction changes
 // nothing that it cannot read: the first batch that is not sound ends it with a fault.
 
-import { BATCH_HEADER_BYTES } from '../../assembly/shared/batch-layout.ts';
+import { BATCH_HEADER_BYTES, BATCH_LENGTH, BATCH_LENGTH_OVERHEAD } from '../../assembly/shared/batch-layout.ts';
 import { STATUS_OK } from '../../assembly/shared/status.ts';
 import { LogFault } from '../core/fault.ts';
 import { CLEANER_WINDOW_BYTES } from '../core/limits.ts';
@@ -26,6 +26,8 @@ export class SegmentSource {
   readonly #tools: SourceTools;
   #window: Uint8Array = new Uint8Array(0);
   #start = 0;
+  /** Bytes of the window that have been read. */
+  #filled = 0;
   #position = 0;
   #expected: number;
 
@@ -33,6 +35,21 @@ export class SegmentSource {
     this.#segment = segment;
     this.#tools = tools;
     this.#expected = segment.baseOffset;
+  }
+
+  /**
+   * Reads a part of the next batch where it is a large one, so that whoever has the thread may give it away meanwhile;
+   * false where {@link next} has little left to read. Throws as it does.
+   */
+  prepare(): boolean {
+    const remaining = this.#segment.sizeBytes - this.#position;
+    if (remaining < BATCH_HEADER_BYTES) return false;
+    const bytes = viewOf(this.#hold(BATCH_HEADER_BYTES)).getInt32(BATCH_LENGTH) + BATCH_LENGTH_OVERHEAD;
+    if (bytes <= CLEANER_WINDOW_BYTES || bytes > remaining) return false;
+    if (this.#start !== this.#position || this.#window.length !== bytes) this.#open(bytes);
+    if (this.#filled === bytes) return false;
+    this.#fill(CLEANER_WINDOW_BYTES);
+    return true;
   }
 
   /** The next batch; undefined at the end. Throws ERR_CORRUPT_LOG and ERR_STORAGE. */
@@ -71,13 +88,29 @@ export class SegmentSource {
   /** The next `length` bytes. */
   #hold(length: number): Uint8Array {
     const at = this.#position - this.#start;
-    if (at + length <= this.#window.length) return this.#window.subarray(at, at + length);
-    const wanted = Math.min(Math.max(length, CLEANER_WINDOW_BYTES), this.#segment.sizeBytes - this.#position);
-    this.#window = new Uint8Array(wanted);
+    if (at + length > this.#window.length) {
+      this.#open(Math.min(Math.max(length, CLEANER_WINDOW_BYTES), this.#segment.sizeBytes - this.#position));
+      this.#fill(this.#window.length);
+    } else if (at + length > this.#filled) {
+      this.#fill(this.#window.length);
+    }
+    const from = this.#position - this.#start;
+    return this.#window.subarray(from, from + length);
+  }
+
+  /** A window of so many bytes, from here on, of which nothing has been read. */
+  #open(bytes: number): void {
+    this.#window = new Uint8Array(bytes);
     this.#start = this.#position;
-    const read = this.#segment.file.read(this.#window, this.#position);
-    if (read < length) throw this.#corrupt('the file is shorter than it was');
-    return this.#window.subarray(0, length);
+    this.#filled = 0;
+  }
+
+  #fill(bytesMax: number): void {
+    const part = this.#window.subarray(this.#filled, this.#filled + bytesMax);
+    if (this.#segment.file.read(part, this.#start + this.#filled) < part.length) {
+      throw this.#corrupt('the file is shorter than it was');
+    }
+    this.#filled += part.length;
   }
 
   #corrupt(reason: string): LogFault {

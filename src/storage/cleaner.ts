@@ -6,7 +6,7 @@
 import { ATTRIBUTE_CONTROL } from '../../assembly/shared/batch-layout.ts';
 import { present } from '../core/assert.ts';
 import { LogFault } from '../core/fault.ts';
-import { CLEANER_GROUP_SEGMENTS_MAX } from '../core/limits.ts';
+import { CLEANER_GROUP_SEGMENTS_MAX, CLEANER_RECORDS_PER_STEP } from '../core/limits.ts';
 import type { Clock } from '../core/platform.ts';
 import { BatchFilter, type LastOfProducers, loadRecords, markerKindOf } from './cleaner-filter.ts';
 import { KeyOffsetMap } from './cleaner-offset-map.ts';
@@ -20,8 +20,6 @@ import { HeaderWalk } from './segment-read.ts';
 import { largestTimestampOf } from './timestamps.ts';
 
 const RELATIVE_OFFSET_MAX = 0x7fff_ffff;
-/** Records that are noted between two steps; a batch may hold many more. */
-const RECORDS_PER_STEP = 4096;
 /** A record takes at least this much of a log, so no more keys can come out of so many bytes. */
 const KEYED_RECORD_BYTES_MIN = 8;
 /** Unless it is compressed. */
@@ -85,6 +83,8 @@ export class Compaction {
   readonly #records: BatchRecords;
   #round = 0;
   #output: CleanedSegment | undefined;
+  /** The rest of a swap whose new segment is in the log already. */
+  #settling: Generator<void, void, void> | undefined;
 
   constructor(
     home: SegmentHome,
@@ -151,13 +151,19 @@ export class Compaction {
     });
   }
 
-  /** Ends the round that is under way: segments are about to go, or the log closes. */
+  /**
+   * Ends the round that is under way: segments are about to go, or the log closes. A swap that cannot be carried to its
+   * end makes the log read-only.
+   */
   interrupt(): void {
     this.#round += 1;
-    const output = this.#output;
+    const [output, settling] = [this.#output, this.#settling];
     this.#output = undefined;
+    this.#settling = undefined;
     try {
       output?.discard();
+      // The new segment holds already. What cannot be finished makes the log read-only, and the next open finishes it.
+      for (let isDone = settling === undefined; !isDone; ) isDone = settling?.next().done === true;
     } catch (error) {
       // Files that cannot be removed are removed by the next open: none of them has taken anything's place.
       if (!(error instanceof LogFault)) throw error;
@@ -192,8 +198,8 @@ export class Compaction {
         if (isOver()) return result(true);
         next += group.length;
         bytesAfter += output?.sizeBytes ?? totalBytes(group);
-        if (output !== undefined) this.#swap(output, group);
-        yield { bytes: 0 };
+        if (output === undefined) yield NO_BYTES;
+        else yield* this.#swap(output, group, isOver);
         if (isOver()) return result(true);
       }
       this.#home.gaps.advance(mapEnd);
@@ -207,17 +213,24 @@ export class Compaction {
   *#fillMap(plan: Plan, isOver: () => boolean): Generator<CleanStep, { map: KeyOffsetMap; mapEnd: number }, void> {
     const { dedupeBufferBytes, loadFactor } = this.#home.config.cleaner;
     const density = this.#home.codecs === undefined ? 1 : COMPRESSION_FACTOR;
-    const keysMax = (totalBytes(plan.dirty) * density) / KEYED_RECORD_BYTES_MIN;
+    // Every record has an offset of its own, too. Each slot that is not needed is memory that is touched for nothing.
+    const keysMax = Math.min(
+      (totalBytes(plan.dirty) * density) / KEYED_RECORD_BYTES_MIN,
+      plan.end - plan.firstDirtyOffset,
+    );
     const map = new KeyOffsetMap({ budgetBytes: dedupeBufferBytes, loadFactor, keysMax });
     const transactions = new CleanedTransactions();
     const records = this.#records;
     for (const [index, segment] of plan.dirty.entries()) {
       this.#addAborted(transactions, segment, index === 0);
       const source = new SegmentSource(segment, { records, epochs: this.#home.epochs });
-      for (let batch = source.next(); batch !== undefined; batch = source.next()) {
+      for (;;) {
+        yield* preparing(source, isOver);
+        const batch = isOver() ? undefined : source.next();
+        if (batch === undefined) break;
         const { header } = batch;
         yield { bytes: header.bytes };
-        if (isOver()) return { map, mapEnd: plan.firstDirtyOffset };
+        if (isOver()) break;
         if ((header.attributes & ATTRIBUTE_CONTROL) !== 0) {
           const kind = markerKindOf(records, batch);
           if (kind !== undefined) transactions.noteMarker(header, kind);
@@ -230,11 +243,12 @@ export class Compaction {
           const offset = header.baseOffset + records.offsetDelta(record);
           if (!records.hasKey(record) || offset < plan.firstDirtyOffset) continue;
           if (!map.put(records.hashes, 4 * record, offset)) return { map, mapEnd: offset };
-          if (record % RECORDS_PER_STEP !== RECORDS_PER_STEP - 1) continue;
-          yield { bytes: 0 };
-          if (isOver()) return { map, mapEnd: plan.firstDirtyOffset };
+          if (record % CLEANER_RECORDS_PER_STEP !== CLEANER_RECORDS_PER_STEP - 1) continue;
+          yield NO_BYTES;
+          if (isOver()) break;
         }
       }
+      if (isOver()) return { map, mapEnd: plan.firstDirtyOffset };
     }
     return { map, mapEnd: plan.end };
   }
@@ -273,17 +287,26 @@ export class Compaction {
       const markers = this.#abortMarkers(segment);
       const source = new SegmentSource(segment, { records: this.#records, epochs: this.#home.epochs });
       let isLast = false;
-      for (let batch = source.next(); batch !== undefined; batch = source.next()) {
+      for (;;) {
+        yield* preparing(source, isOver);
+        const batch = isOver() ? undefined : source.next();
+        if (batch === undefined) break;
         let bytes = batch.header.bytes;
         isLast = source.isAtEnd && !this.#fits(group, segments[group.length], output.sizeBytes + bytes);
-        const kept = filter.apply(batch, producers, isLast);
+        const kept = yield* between(filter.apply(batch, producers, isLast));
+        if (isOver()) break;
         if (kept !== batch.bytes) changed = true;
-        if (kept !== undefined) bytes += output.append(kept);
+        if (kept !== undefined) {
+          bytes += output.append(kept);
+          yield* writingBehind(output, isOver);
+          if (isOver()) break;
+        }
         const marker = kept === undefined ? undefined : markers.get(batch.header.lastOffset);
         if (marker !== undefined) output.appendAborted(marker);
         yield { bytes };
-        if (isOver()) return { group, output: undefined };
+        if (isOver()) break;
       }
+      if (isOver()) return { group, output: undefined };
       if (isLast) break;
     }
     if (output.sizeBytes === 0 || (!changed && group.length === 1)) {
@@ -320,6 +343,25 @@ export class Compaction {
     return new Map(entries.map((entry) => [entry.lastOffset, entry]));
   }
 
+  /** Puts the new segment in the place of the old ones: cleaner-output.ts. From its step 2 on it is carried to its end. */
+  *#swap(output: CleanedSegment, old: readonly Segment[], isOver: () => boolean): Generator<CleanStep, void, void> {
+    this.#home.gaps.prepare(this.#home.endOffsetOf(present(old.at(-1), 'segment of a group')));
+    output.flushNames();
+    yield NO_BYTES;
+    if (isOver()) return;
+    this.#output = undefined;
+    this.#enter(output);
+    const segment = output.take();
+    this.#log.replace(old, segment);
+    const settling = this.#settle(segment, old);
+    this.#settling = settling;
+    do {
+      yield NO_BYTES;
+      if (isOver()) return;
+    } while (settling.next().done !== true);
+    this.#settling = undefined;
+  }
+
   #enter(output: CleanedSegment): void {
     try {
       output.enter();
@@ -334,20 +376,43 @@ export class Compaction {
     }
   }
 
-  #swap(output: CleanedSegment, old: readonly Segment[]): void {
-    const { gaps, store, directory } = this.#home;
-    gaps.prepare(this.#home.endOffsetOf(present(old.at(-1), 'segment of a group')));
-    this.#output = undefined;
-    this.#enter(output);
-    const segment = output.take();
-    this.#log.replace(old, segment);
+  /** Steps 3 and 4, a segment's files at a time. */
+  *#settle(segment: Segment, old: readonly Segment[]): Generator<void, void, void> {
+    const { store, directory } = this.#home;
     try {
-      for (const each of old) this.#log.retire(each.renameToDeleted());
+      for (const each of old) {
+        this.#log.retire(each.renameToDeleted());
+        yield;
+      }
       store.flushDirectory(directory);
+      yield;
       settle(this.#home, segment);
     } catch (error) {
       throw this.#log.fail(error);
     }
+  }
+}
+
+const NO_BYTES: CleanStep = { bytes: 0 };
+
+/** Reads a large batch in parts; one that is small takes no step. */
+function* preparing(source: SegmentSource, isOver: () => boolean): Generator<CleanStep, void, void> {
+  while (!isOver() && source.prepare()) yield NO_BYTES;
+}
+
+function* writingBehind(output: CleanedSegment, isOver: () => boolean): Generator<CleanStep, void, void> {
+  for (let bytes = output.writeBehind(); bytes > 0; bytes = output.writeBehind()) {
+    yield { bytes };
+    if (isOver()) return;
+  }
+}
+
+/** Steps that move no bytes, and what they come to. */
+function* between<T>(steps: Generator<void, T, void>): Generator<CleanStep, T, void> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    yield NO_BYTES;
   }
 }
 

@@ -283,6 +283,7 @@ export class Log {
     this.#assertWritable();
     if (offset >= this.#logEndOffset) return;
     this.compaction.interrupt();
+    this.#assertWritable();
     this.#reader.forget();
     this.#tailChecked = true;
     try {
@@ -337,6 +338,7 @@ export class Log {
       const count = Math.min(countDue(scope, this.#home), RETENTION_SEGMENTS_MAX);
       if (count === 0) return 0;
       this.compaction.interrupt();
+      this.#assertWritable();
       if (count === this.#segments.length) this.#roll();
       for (let index = 0; index < count; index++) this.#deleteOldest(nowMs);
       return count;

@@ -7,6 +7,7 @@ import { RecordBatchEncoder } from '../../src/wasm/record-batch-encoder.ts';
 import {
   CompactedPartition,
   DELETE_RETENTION_MS,
+  drive,
   expectFilesSound,
   firstDirtyOffset,
   type Pair,
@@ -369,6 +370,96 @@ test('a round that retention, a cut or a close interrupts leaves nothing behind'
     expect(partition.store.paths().filter((path) => /cleaned|swap/.test(path))).toEqual([]);
     expect(steps.next()).toMatchObject({ done: true, value: { interrupted: true } });
   }
+});
+
+test('between any two steps of a round a log may be cut, closed, set otherwise or killed, and is what it was', async () => {
+  const acts: Readonly<Record<string, (partition: CompactedPartition) => MemoryStore>> = {
+    cut: ({ partition, store }) => {
+      partition.truncateTo(21);
+      expect(partition.log.logEndOffset).toBe(21);
+      partition.close();
+      return store;
+    },
+    configure: ({ partition, store }) => {
+      partition.configure({ ...partition.config, compacts: false });
+      partition.close();
+      return store;
+    },
+    close: ({ partition, store }) => {
+      partition.close();
+      return store;
+    },
+    kill: ({ store }) => store.afterKill(),
+  };
+  for (const [what, act] of Object.entries(acts)) {
+    let interrupted = 0;
+    for (let stepsMax = 1; interrupted === stepsMax - 1; stepsMax++) {
+      const partition = opened();
+      fill(partition, 7);
+      partition.roll();
+      const before = tableOf(partition.read());
+      fill(partition, 1);
+      partition.log.flushSync();
+      const steps = partition.partition.compact(partition.clock.nowMs);
+      let step = steps.next();
+      for (let taken = 1; taken < stepsMax && step.done !== true; taken++) {
+        if ('wait' in step.value) await step.value.wait;
+        step = steps.next();
+      }
+      if (step.done === true) continue;
+      interrupted += 1;
+      const store = act(partition);
+      if (what !== 'kill') {
+        expect(steps.next()).toMatchObject({ done: true, value: { interrupted: true } });
+        expect(store.paths().filter((path) => /cleaned|swap/.test(path))).toEqual([]);
+      }
+      const again = new CompactedPartition(store, { cleanShutdown: what !== 'kill' });
+      expect(again.log.fault).toBeUndefined();
+      expect(tableOf(again.read().filter(({ offset }) => offset < 21))).toEqual(before);
+      expectFilesSound(again);
+    }
+    expect(interrupted, what).toBeGreaterThan(15);
+  }
+});
+
+test('a swap that cannot be finished when it is interrupted makes the log read-only, and the next open finishes it', async () => {
+  const partition = opened();
+  fill(partition, 7);
+  partition.roll();
+  const before = tableOf(partition.read());
+  const steps = partition.partition.compact(partition.clock.nowMs);
+  for (let step = steps.next(); !partition.store.paths().some((path) => path.endsWith('.log.swap')); ) {
+    if (step.done !== true && 'wait' in step.value) await step.value.wait;
+    step = steps.next();
+  }
+  partition.store.fail({ operation: 'rename', nth: 1, code: 'EIO', sticky: true });
+  expect(() => partition.partition.truncateTo(10)).toThrow(/read-only/);
+  expect(tableOf(partition.read())).toEqual(before);
+  partition.store.heal();
+  const again = new CompactedPartition(partition.store.afterKill());
+  expect(tableOf(again.read())).toEqual(before);
+  expectFilesSound(again);
+  expect(again.store.paths().filter((path) => /cleaned|swap/.test(path))).toEqual([]);
+});
+
+test('a large batch is compacted in many steps', async () => {
+  const partition = opened({ config: { segmentBytes: 1_000_000 } });
+  const written = (round: number): Pair[] =>
+    Array.from({ length: 3000 }, (_, index) => [`k${index % 2000}`, `${round} ${index} ${'v'.repeat(200)}`]);
+  for (const round of [0, 1, 2]) expect(partition.append(written(round)).outcome).toBe('ok');
+  partition.roll();
+  const before = tableOf(partition.read());
+  let steps = 0;
+  partition.log.flushSync();
+  await drive(partition.partition.compact(partition.clock.nowMs), () => {
+    steps += 1;
+  });
+  // Each of three batches is read twice in parts, and looked through; the last is copied and written in parts.
+  expect(steps).toBeGreaterThan(3 * (2 * 5 + 2) + 2 * 5);
+  const after = partition.read();
+  expect(after.length).toBe(2000);
+  expect(tableOf(after)).toEqual(before);
+  expectFilesSound(partition);
 });
 
 test('the largest timestamp is that of a record, not of a batch whose records are gone', async () => {
