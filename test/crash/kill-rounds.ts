@@ -27,12 +27,34 @@ const IN_FLIGHT = 8;
 const PRODUCE_VERSION = 9;
 const FETCH_VERSION = 11;
 
+/** A broker process that can be killed. */
+export interface KillableBroker {
+  /** `ws://HOST:PORT`. */
+  readonly url: string;
+  /** Everything that it has printed. */
+  readonly output: string;
+  stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<unknown>;
+}
+
+export interface KillableOptions {
+  readonly dataDirectory: string;
+  readonly http: { readonly host: string; readonly port: number };
+  readonly config: Readonly<Record<string, string>>;
+}
+
 export interface KillRoundsOptions {
   readonly dataDirectory: string;
   readonly rounds: number;
   readonly seed: number;
   readonly writers: 'frames' | 'client';
   readonly onRound?: (round: number, acknowledged: number) => void;
+  /** Starts the broker; by default the built one in Node. */
+  readonly start?: (options: KillableOptions) => Promise<KillableBroker>;
+}
+
+function startInNode({ dataDirectory, http, config }: KillableOptions): Promise<KillableBroker> {
+  const settings = Object.entries(config).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
+  return BrokerProcess.start({ dataDirectory, http: `${http.host}:${http.port}`, arguments: settings });
 }
 
 export interface KillRoundsResult {
@@ -56,7 +78,7 @@ class KillRounds {
   readonly #acknowledged: Acknowledged[] = [];
   #sequence = 0;
   /** Where the broker listens: the own client looks for it in the same place after every kill. */
-  #address: string | undefined;
+  #port: number | undefined;
   #writers: ClientWriters | undefined;
   #onAcknowledged = (): void => undefined;
 
@@ -83,13 +105,14 @@ class KillRounds {
     return { rounds, acknowledged: this.#acknowledged.length, stored: count, violations };
   }
 
-  async #start(): Promise<BrokerProcess> {
-    if (this.#options.writers === 'client') this.#address ??= await freeAddress();
-    return await BrokerProcess.start({
-      dataDirectory: this.#options.dataDirectory,
-      ...(this.#address === undefined ? {} : { http: this.#address }),
+  async #start(): Promise<KillableBroker> {
+    if (this.#options.writers === 'client') this.#port ??= await freePort();
+    const { dataDirectory, start = startInNode } = this.#options;
+    return await start({
+      dataDirectory,
+      http: { host: '127.0.0.1', port: this.#port ?? 0 },
       // Small segments, so that kills fall on rolls too.
-      arguments: ['--set', 'log.segment.bytes=262144', '--set', 'log.flush.offset.checkpoint.interval.ms=200'],
+      config: { 'log.segment.bytes': '262144', 'log.flush.offset.checkpoint.interval.ms': '200' },
     });
   }
 
@@ -113,11 +136,11 @@ class KillRounds {
     if (cause !== undefined) throw new Error(`${cause} before the kill; the broker said:\n${broker.output}`);
   }
 
-  #startFrames({ url }: BrokerProcess): Promise<unknown> {
+  #startFrames({ url }: KillableBroker): Promise<unknown> {
     return Promise.all(Array.from({ length: PRODUCERS }, (_, index) => this.#produce(url, index)));
   }
 
-  #startClient({ url }: BrokerProcess): Promise<ClientWriters> {
+  #startClient({ url }: KillableBroker): Promise<ClientWriters> {
     return ClientWriters.start({
       url,
       topic: TOPIC,
@@ -261,7 +284,7 @@ function orderViolations(records: ReadonlyMap<number, string>, partition: number
  * A port of loopback below those from which the system takes the ports of outgoing connections: a client that looks for a
  * dead broker there would otherwise find itself sooner or later.
  */
-async function freeAddress(): Promise<string> {
+async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);
     const server = createServer();
@@ -270,7 +293,7 @@ async function freeAddress(): Promise<string> {
       server.listen(port, '127.0.0.1', () => resolve(true));
     });
     await new Promise((resolve) => server.close(resolve));
-    if (isFree) return `127.0.0.1:${port}`;
+    if (isFree) return port;
   }
 }
 
