@@ -6,6 +6,7 @@ import { crc32cSuite } from './kernels/crc32c.ts';
 import { indexSearchSuite } from './kernels/index-search.ts';
 import { recordBatchesSuite } from './kernels/record-batches.ts';
 import type { Suite } from './row.ts';
+import { workerdSuite } from './workerd/suite.ts';
 
 export const SUITES: readonly Suite[] = [
   crc32cSuite,
@@ -13,4 +14,5 @@ export const SUITES: readonly Suite[] = [
   indexSearchSuite,
   endToEndSuite,
   browserSuite,
+  workerdSuite,
 ];
