@@ -5,6 +5,7 @@ import { parentPort } from 'node:worker_threads';
 import { workerData } from 'piscina';
 import { present } from '../src/core/assert.ts';
 import type { GroupReply, PartitionGroup } from '../src/partition/group.ts';
+import { LendingMemory } from '../src/partition/lending-memory.ts';
 import { PartitionOwner } from '../src/partition/partition-owner.ts';
 import { mayDecompress } from '../src/partition/slot-memory.ts';
 import { systemClock } from '../src/platform/node/clock.ts';
@@ -26,6 +27,7 @@ function createOwner(data: PartitionWorkerData): PartitionOwner {
     clock: systemClock,
     codecs: nodeCodecs.codecs,
     slabPointers: [first, first + data.slabBytes],
+    lending: new LendingMemory(data.lending),
     onEvent: (event) => port.postMessage(event),
   });
 }

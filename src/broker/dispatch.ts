@@ -50,6 +50,15 @@ export interface DispatchOptions {
   readonly unsupportedApiVersions: (services: BrokerServices, call: Call) => unknown;
 }
 
+/** A request whose header has been read. */
+interface ReceivedRequest {
+  readonly reader: Reader;
+  readonly header: RequestHeader;
+  readonly call: Call;
+  readonly startMs: number;
+  readonly requestBytes: number;
+}
+
 const API_VERSIONS_KEY = 18;
 
 export class Dispatch {
@@ -71,6 +80,16 @@ export class Dispatch {
     const found = this.#routes[header.apiKey];
     if (found === undefined) throw new LogFault('ERR_UNSUPPORTED', `API key ${header.apiKey} is not served`);
     const call = new Call(header.apiVersion, header.clientId, connection);
+    try {
+      return await this.#serve(found, { reader, header, call, startMs, requestBytes: frame.length });
+    } catch (error) {
+      call.release?.();
+      throw error;
+    }
+  }
+
+  async #serve(found: Route, request: ReceivedRequest): Promise<ResponseFrame | undefined> {
+    const { reader, header, call, startMs, requestBytes } = request;
     const supported = isServed(found.served, header.apiVersion);
     const value = supported ? found.serve(this.#options.services, reader, call) : this.#unsupported(found, call);
     const response = value instanceof Promise ? await value : value;
@@ -81,12 +100,15 @@ export class Dispatch {
     this.#options.observer.observe({
       api: found.api.name,
       version: header.apiVersion,
-      requestBytes: frame.length,
+      requestBytes,
       responseBytes: answer?.byteLength ?? 0,
       elapsedMs: this.#options.clock.monotonic() - startMs,
       errorCode: call.errorCode,
     });
-    return answer;
+    if (call.release === undefined) return answer;
+    if (answer !== undefined) return { ...answer, release: call.release };
+    call.release();
+    return undefined;
   }
 
   /** Nothing but ApiVersions can be answered in a version that is not served: nobody could decode it. */

@@ -14,6 +14,8 @@ export class Call {
   readonly connection: ConnectionContext;
   /** The first error code that the response carries; 0 for none. For the observer. */
   errorCode = 0;
+  /** To be called once the response has been sent, or will not be. */
+  release: (() => void) | undefined;
 
   constructor(version: number, clientId: string | null, connection: ConnectionContext) {
     this.version = version;

@@ -19,6 +19,8 @@ export interface ResponseFrame {
   /** Parts of one frame, in order; record bytes are referred to, not copied. */
   readonly chunks: readonly Uint8Array[];
   readonly byteLength: number;
+  /** To be called once the chunks are not used any more, where it is there: what they show is then used again. */
+  readonly release?: (() => void) | undefined;
 }
 
 export interface RequestHandler {

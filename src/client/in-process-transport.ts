@@ -52,7 +52,9 @@ class InProcessTransport implements ClientTransport {
   }
 
   #receive(response: ResponseFrame | undefined): void {
-    if (response !== undefined && !this.#closing.signal.aborted) this.#events.onFrame(joined(response.chunks));
+    if (response === undefined) return;
+    if (!this.#closing.signal.aborted) this.#events.onFrame(ownBytes(response));
+    response.release?.();
   }
 
   #end(fault: LogFault): void {
@@ -72,4 +74,9 @@ class InProcessTransport implements ClientTransport {
   abort(): void {
     this.close();
   }
+}
+
+/** The frame as one piece that stays as it is. */
+function ownBytes({ chunks, release }: ResponseFrame): Uint8Array {
+  return release === undefined ? joined(chunks) : flatten(chunks);
 }

@@ -73,3 +73,5 @@ export const KAFKA_METADATA_FILE_BYTES_MAX = 256 * 1024 * 1024;
 export const DEDUPE_BUFFER_BYTES_MAX = 2_147_483_648;
 /** Memory of frames that is kept for the next ones while nobody uses it, of each listener. Consumed by net/frame-memory. */
 export const FRAME_MEMORY_IDLE_BYTES_MAX = 32 * 1024 * 1024;
+/** Memory in which a slot lends what it read until that was sent; what finds no room is read into fresh buffers. Consumed by partition/lending-memory. */
+export const LENDING_BYTES = 16 * 1024 * 1024;

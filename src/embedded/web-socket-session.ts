@@ -127,10 +127,13 @@ export class WebSocketSession implements WatchedTransport {
     this.#sink.onClose();
   }
 
-  send(chunks: readonly Uint8Array[], byteLength: number): void {
-    if (this.#isClosing || this.#hasEnded) return;
-    const message = joined(chunks, byteLength);
-    this.#handedBytes += byteLength;
+  send(chunks: readonly Uint8Array[], byteLength: number, release?: () => void): void {
+    if (!this.#isClosing && !this.#hasEnded) this.#send(joined(chunks, byteLength));
+    release?.();
+  }
+
+  #send(message: Uint8Array<ArrayBuffer>): void {
+    this.#handedBytes += message.byteLength;
     this.#socket.send(this.#subprotocol === 'json' ? UTF8_DECODER.decode(message) : message);
     if (!this.#announcesDrain && this.bufferedBytes > 0) this.#lookLater();
   }

@@ -313,14 +313,15 @@ export class Connection implements FrameSink, MemoryHolder {
     this.#free = exchange;
     if (response !== undefined) {
       this.#settledBytes -= response.byteLength;
-      if (!this.#hasEnded) this.#send(response);
+      if (this.#hasEnded) response.release?.();
+      else this.#send(response);
     }
     if (fault !== undefined && !this.#hasEnded) this.#fail(fault);
     return next;
   }
 
   #send(response: ResponseFrame): void {
-    this.#transport.send(response.chunks, response.byteLength);
+    this.#transport.send(response.chunks, response.byteLength, response.release);
     this.#onAnswered?.(response);
   }
 

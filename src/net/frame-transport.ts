@@ -11,8 +11,11 @@ export interface FrameTransport {
   readonly sentBytes: number;
   /** Bytes received of a frame that has not arrived whole. */
   readonly partialBytes: number;
-  /** Sends one frame. The chunks must stay unchanged; frames of one tick may leave in one write. */
-  send(chunks: readonly Uint8Array[], byteLength: number): void;
+  /**
+   * Sends one frame. The chunks must stay unchanged until `release` is called: once they have left, or never will.
+   * Frames of one tick may leave in one write.
+   */
+  send(chunks: readonly Uint8Array[], byteLength: number, release?: () => void): void;
   /** A frame that was received is not used any more: its memory may take the next one. */
   recycle?(frame: Uint8Array): void;
   /** Stops reading. Frames of bytes already read may still arrive. */

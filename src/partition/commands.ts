@@ -87,6 +87,8 @@ export interface FetchCommand {
   readonly maxBytes: number;
   /** The first non-empty partition returns one whole batch even above the limits (KIP-74). */
   readonly minOneBatch: boolean;
+  /** Whether records may be lent instead of given: {@link FetchedReads.release} has then to be called. By default not. */
+  readonly lends?: boolean | undefined;
   readonly reads: readonly PartitionRead[];
 }
 
@@ -210,6 +212,8 @@ export interface AppendReply extends Reply {
 export interface ReadReply extends Reply {
   /** Whole record batches; the first may begin below the offset asked for. Empty, never absent. */
   readonly records: Uint8Array;
+  /** Where the records lie instead, in the memory from which the owner lends. */
+  readonly lent?: LentBytes | undefined;
   readonly state: PartitionState | undefined;
   /** Where the reader's log departs from this one (KIP-595), else undefined. */
   readonly divergingEpoch: { readonly epoch: number; readonly endOffset: number } | undefined;
@@ -228,6 +232,18 @@ export interface AbortedTransaction {
 
 export interface FetchReply {
   readonly reads: readonly ReadReply[];
+}
+
+/** Bytes of the memory from which a slot's owner lends. */
+export interface LentBytes {
+  readonly position: number;
+  readonly length: number;
+}
+
+/** What a fetch read, on the dispatching side. */
+export interface FetchedReads extends FetchReply {
+  /** The records are not used any more. To be called once where the fetch said that it `lends`; else it does nothing. */
+  release(): void;
 }
 
 export interface ListOffsetReply extends Reply {
@@ -322,7 +338,7 @@ export interface PartitionExecutor {
   writeMarker(command: Omit<WriteMarkerCommand, 'kind'>): Promise<AppendReply>;
   describeProducers(handle: PartitionHandle): Promise<DescribeProducersReply>;
   /** Reads many partitions within one budget; replies stand in the order of `reads`. */
-  fetch(request: Omit<FetchCommand, 'kind'>): Promise<FetchReply>;
+  fetch(request: Omit<FetchCommand, 'kind'>): Promise<FetchedReads>;
   listOffset(command: Omit<ListOffsetCommand, 'kind'>): Promise<ListOffsetReply>;
   epochEnd(command: Omit<EpochEndCommand, 'kind'>): Promise<EpochEndReply>;
   deleteRecords(command: Omit<DeleteRecordsCommand, 'kind'>): Promise<DeleteRecordsReply>;

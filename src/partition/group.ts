@@ -7,6 +7,8 @@ export interface PartitionGroup {
   /** Which of the slot's two slabs holds the record bytes of this group. */
   readonly slab: 0 | 1;
   readonly commands: readonly PartitionCommand[];
+  /** Positions of what was lent and is not used any more. */
+  readonly released: readonly number[];
 }
 
 export interface GroupReply {
@@ -21,6 +23,8 @@ export interface SlotThread {
    * dispatcher share a thread: record bytes are then handed over by reference, in the command.
    */
   readonly slabs: readonly [Uint8Array, Uint8Array];
+  /** The memory from which the owner lends what it read; absent where it gives everything away. */
+  readonly lending?: Uint8Array | undefined;
   /** Executes one group; bytes in its commands must stay unchanged until it is done. Rejects when the thread was lost or met a bug: it must then be ended and replaced. */
   run(group: PartitionGroup): Promise<GroupReply>;
   /** Resolves when the thread is gone and holds no file any more. */

@@ -27,6 +27,7 @@ import type {
   WriteMarkerCommand,
 } from './commands.ts';
 import type { GroupReply, PartitionGroup } from './group.ts';
+import type { LendingMemory } from './lending-memory.ts';
 import { Partition } from './partition.ts';
 
 /** Longest time one `maintain` command holds the thread, in milliseconds; the next one goes on from there. */
@@ -42,6 +43,8 @@ export interface PartitionOwnerOptions {
   readonly codecs?: BatchCodecs | undefined;
   /** Where each slab begins in the kernels' memory. */
   readonly slabPointers: readonly [number, number];
+  /** From where large reads are lent; without it everything that is read is given away. */
+  readonly lending?: LendingMemory | undefined;
   readonly onEvent: (event: PartitionEvent) => void;
 }
 
@@ -91,6 +94,7 @@ export class PartitionOwner {
   /** Executes a group, in order. Throws only for a bug: the thread is then to end. */
   execute(group: PartitionGroup): GroupReply {
     const slabPointer = this.#options.slabPointers[group.slab];
+    for (const position of group.released) this.#options.lending?.takeBack(position);
     const replies = group.commands.map((command) => this.#executeOne(command, slabPointer));
     this.#cleaner.noteWork();
     this.#startFlushes();
@@ -197,16 +201,18 @@ export class PartitionOwner {
     let left = command.maxBytes;
     let first = command.minOneBatch;
     const reads: ReadReply[] = [];
+    const memory = command.lends === true ? this.#options.lending : undefined;
     for (const read of command.reads) {
       const partition = this.#owned.get(read.handle)?.partition;
       if (partition === undefined) {
         reads.push({ ...NOT_OPEN, records: NO_RECORDS, divergingEpoch: undefined, abortedTransactions: undefined });
         continue;
       }
-      const reply = partition.read(read, Math.max(0, Math.min(left, read.maxBytes)), first);
+      const maxBytes = Math.max(0, Math.min(left, read.maxBytes));
+      const reply = partition.read(read, { maxBytes, minOneBatch: first, memory });
       if (reply.records.length > 0) first = false;
       left -= reply.records.length;
-      reads.push(reply);
+      reads.push(memory === undefined ? reply : { ...reply, ...memory.settle(reply.records) });
     }
     return { reads };
   }

@@ -9,6 +9,7 @@ import type { Clock } from '../core/platform.ts';
 import type { Assessment, CleanerBounds, CleanStep, RoundResult } from '../storage/cleaner.ts';
 import type { Log } from '../storage/log.ts';
 import type { LogConfig } from '../storage/log-config.ts';
+import type { ReadLimits } from '../storage/segment-read.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { RecordBatchEncoder } from '../wasm/record-batch-encoder.ts';
 import { producerRefusal, type Refusal, statusRefusal, timeRefusal } from './batch-check.ts';
@@ -163,7 +164,7 @@ export class Partition {
     return { outcome: 'ok', producers: this.#producers.describe() };
   }
 
-  read(read: PartitionRead, maxBytes: number, minOneBatch: boolean): ReadReply {
+  read(read: PartitionRead, limits: Omit<ReadLimits, 'offsetEnd'>): ReadReply {
     const fence = this.#fence(read.currentLeaderEpoch);
     if (fence !== undefined) return this.#noRecords(fence);
     const state = this.state();
@@ -178,9 +179,7 @@ export class Partition {
     try {
       // Between the end for this reader and the log's own there is something, but not for it yet.
       const records =
-        read.offset >= offsetEnd
-          ? NO_RECORDS
-          : this.log.read({ offset: read.offset, maxBytes, minOneBatch, offsetEnd });
+        read.offset >= offsetEnd ? NO_RECORDS : this.log.read({ offset: read.offset, ...limits, offsetEnd });
       const abortedTransactions =
         read.end === 'last-stable' ? this.#producers.aborted(read.offset, records) : undefined;
       return { outcome: 'ok', records, state, divergingEpoch: undefined, abortedTransactions };

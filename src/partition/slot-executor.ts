@@ -15,7 +15,7 @@ import type {
   EpochEndCommand,
   EpochEndReply,
   FetchCommand,
-  FetchReply,
+  FetchedReads,
   ListOffsetCommand,
   ListOffsetReply,
   MaintainReply,
@@ -118,12 +118,12 @@ export class SlotExecutor implements PartitionExecutor {
     });
   }
 
-  async fetch(request: Omit<FetchCommand, 'kind'>): Promise<FetchReply> {
+  async fetch(request: Omit<FetchCommand, 'kind'>): Promise<FetchedReads> {
     const [first] = request.reads;
-    if (first === undefined) return { reads: [] };
+    if (first === undefined) return { reads: [], release: () => undefined };
     const slot = this.#slotOf(first.handle);
     if (request.reads.every((read) => this.#slotOf(read.handle) === slot)) {
-      const reply = await slot.submit({ kind: 'fetch', ...request });
+      const reply = await slot.fetch({ kind: 'fetch', ...request });
       this.#mirrorReads(request, reply.reads);
       return reply;
     }
@@ -222,7 +222,7 @@ export class SlotExecutor implements PartitionExecutor {
    * A fetch over several slots: each reads with the whole budget at the same time, and what goes beyond it is left out
    * of the answer again, so that no slot waits for another.
    */
-  async #fetchAcross(request: Omit<FetchCommand, 'kind'>): Promise<FetchReply> {
+  async #fetchAcross(request: Omit<FetchCommand, 'kind'>): Promise<FetchedReads> {
     const indexes = new Map<Slot, number[]>();
     request.reads.forEach((read, index) => {
       const slot = this.#slotOf(read.handle);
@@ -231,17 +231,23 @@ export class SlotExecutor implements PartitionExecutor {
       else list.push(index);
     });
     const reads = new Array<ReadReply>(request.reads.length);
-    await Promise.all(
+    const replies = await Promise.all(
       [...indexes].map(async ([slot, list]) => {
         const part = list.map((index) => present(request.reads[index], 'read'));
-        const reply = await slot.submit({ kind: 'fetch', ...request, reads: part });
+        const reply = await slot.fetch({ kind: 'fetch', ...request, reads: part });
         list.forEach((index, position) => {
           reads[index] = present(reply.reads[position], 'read reply');
         });
+        return reply;
       }),
     );
     this.#mirrorReads(request, reads);
-    return { reads: withinBudget(reads, request) };
+    return {
+      reads: withinBudget(reads, request),
+      release: () => {
+        for (const reply of replies) reply.release();
+      },
+    };
   }
 
   #mirrorReads(request: Omit<FetchCommand, 'kind'>, reads: readonly ReadReply[]): void {

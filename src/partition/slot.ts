@@ -7,6 +7,9 @@ import type { Logger } from '../core/logger.ts';
 import type {
   AppendCommand,
   AppendOrigin,
+  FetchCommand,
+  FetchedReads,
+  FetchReply,
   OpenCommand,
   OpenReply,
   PartitionCommand,
@@ -20,6 +23,8 @@ import { SlabPair } from './slab-pair.ts';
 
 /** Partitions opened by one group after a thread was lost: small enough to find one that kills its owner. */
 const REOPEN_GROUP = 256;
+
+const NO_RELEASE = (): void => undefined;
 
 interface Submission {
   readonly command: PartitionCommand;
@@ -50,6 +55,8 @@ export class Slot {
   /** What no slab could take yet; everything behind it waits too, so that order holds. */
   #overflow: Submission[] = [];
   #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
+  /** Positions of what was lent and came back since the last group. */
+  #released: number[] = [];
   /** The group being filled holds an append that no slab could hold. */
   #oversized = false;
   #dispatchDue = false;
@@ -88,6 +95,31 @@ export class Slot {
     return new Promise((resolve) => {
       this.#enqueue({ command, records: undefined, settle: resolve as (reply: PartitionReply) => void });
     });
+  }
+
+  /** Submits a fetch of partitions of this slot. */
+  fetch(command: FetchCommand): Promise<FetchedReads> {
+    return new Promise((resolve) => {
+      const settle = (reply: FetchReply): void => resolve(this.#borrowed(reply));
+      this.#enqueue({ command, records: undefined, settle: settle as (reply: PartitionReply) => void });
+    });
+  }
+
+  /** Shows what the thread that has just answered has lent. */
+  #borrowed({ reads }: FetchReply): FetchedReads {
+    const thread = this.#thread;
+    const { lending } = thread;
+    if (lending === undefined || !reads.some(({ lent }) => lent !== undefined)) return { reads, release: NO_RELEASE };
+    return {
+      reads: reads.map(({ lent, ...read }) =>
+        lent === undefined ? read : { ...read, records: lending.subarray(lent.position, lent.position + lent.length) },
+      ),
+      release: () => {
+        // The memory of a thread that was lost went with it.
+        if (thread === this.#thread)
+          for (const { lent } of reads) if (lent !== undefined) this.#released.push(lent.position);
+      },
+    };
   }
 
   /** Submits an append; `settle` is called once, with its reply. */
@@ -173,7 +205,9 @@ export class Slot {
     this.#refill();
     const commands = this.#inFlight.map((submission) => submission.command);
     const thread = this.#thread;
-    thread.run({ slab, commands }).then(
+    const released = this.#released;
+    this.#released = [];
+    thread.run({ slab, commands, released }).then(
       (reply) => {
         if (thread === this.#thread && this.#running) this.#complete(reply);
       },
@@ -270,6 +304,7 @@ export class Slot {
     this.#thread = this.#startThread();
     this.#slabs = new SlabPair(this.#thread.slabs);
     this.#oversized = false;
+    this.#released = [];
     // What lay in the slab died with it, but it had not been sent: it is placed again when the partitions are open.
     this.#overflow = [...this.#filling, ...this.#overflow];
     this.#filling = [];
@@ -285,7 +320,7 @@ export class Slot {
     for (let index = 0; index < commands.length; index += groupSize) {
       const group = commands.slice(index, index + groupSize);
       try {
-        const { replies } = await this.#thread.run({ slab: 0, commands: group });
+        const { replies } = await this.#thread.run({ slab: 0, commands: group, released: [] });
         group.forEach((command, position) => {
           this.#options.onReopened(command.handle, replies[position] as OpenReply);
         });

@@ -184,8 +184,7 @@ export class Log {
     }
     const offsetEnd = Math.min(request.offsetEnd, this.#logEndOffset);
     if (offset >= offsetEnd) return EMPTY;
-    const limits = { maxBytes: request.maxBytes, minOneBatch: request.minOneBatch, offsetEnd };
-    return this.#reader.read(offset, limits);
+    return this.#reader.read(offset, { ...request, offsetEnd });
   }
 
   /**

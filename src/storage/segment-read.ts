@@ -17,6 +17,7 @@ import {
   viewOf,
 } from './batch-header.ts';
 import type { EpochCheckpoint } from './epoch-checkpoint.ts';
+import type { ReadMemory } from './read-memory.ts';
 import type { Segment } from './segment.ts';
 import type { Damage } from './segment-scan.ts';
 
@@ -34,6 +35,8 @@ export interface ReadLimits {
   readonly minOneBatch: boolean;
   /** No batch that reaches this offset is read. */
   readonly offsetEnd: number;
+  /** By default fresh memory, as much as is served. */
+  readonly memory?: ReadMemory | undefined;
 }
 
 export interface SegmentBytes {
@@ -176,10 +179,11 @@ export function readBatches(
   tools: ReadTools,
   request: ReadLimits & { readonly position: number; readonly baseOffset: number },
 ): SegmentBytes | undefined {
-  const { position } = request;
+  const { position, memory } = request;
   const available = segment.sizeBytes - position;
   if (available < BATCH_HEADER_BYTES || isDamaged(segment, position)) return suspect(segment);
-  let buffer = readAt(segment, position, Math.min(available, Math.max(request.maxBytes, BATCH_HEADER_BYTES)));
+  const wanted = Math.min(available, Math.max(request.maxBytes, BATCH_HEADER_BYTES));
+  let buffer = readAt(segment, position, { bytes: wanted, memory });
   let view = viewOf(buffer);
   let at = 0;
   let nextOffset = request.baseOffset;
@@ -194,7 +198,7 @@ export function readBatches(
     const bytes = batchBytesAt(view, at);
     if (at + bytes > request.maxBytes && !(at === 0 && request.minOneBatch)) break;
     if (at + bytes > buffer.length) {
-      buffer = readAt(segment, position, bytes);
+      buffer = readAt(segment, position, { bytes, memory });
       view = viewOf(buffer);
     }
     at += bytes;
@@ -202,7 +206,8 @@ export function readBatches(
   }
   const served = verifiedBytes(segment, tools, { position, bytes: buffer.subarray(0, at) });
   if (served === 0 && at > 0) return suspect(segment);
-  return { bytes: trimmed(buffer, served), nextOffset: served === at ? nextOffset : endOffset(view, served) };
+  const given = memory === undefined ? trimmed(buffer, served) : buffer.subarray(0, served);
+  return { bytes: given, nextOffset: served === at ? nextOffset : endOffset(view, served) };
 }
 
 function isDamaged(segment: Segment, position: number): boolean {
@@ -214,8 +219,12 @@ function suspect(segment: Segment): undefined {
   return undefined;
 }
 
-function readAt(segment: Segment, position: number, bytes: number): Uint8Array {
-  const buffer = new Uint8Array(bytes);
+function readAt(
+  segment: Segment,
+  position: number,
+  { bytes, memory }: { readonly bytes: number; readonly memory: ReadMemory | undefined },
+): Uint8Array {
+  const buffer = memory === undefined ? new Uint8Array(bytes) : memory.take(bytes).subarray(0, bytes);
   segment.file.read(buffer, position);
   return buffer;
 }

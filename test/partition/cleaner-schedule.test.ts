@@ -68,7 +68,7 @@ class TimedOwner {
   }
 
   execute(command: Parameters<PartitionOwner['execute']>[0]['commands'][number]): PartitionReply {
-    const [reply] = this.owner.execute({ slab: 0, commands: [command] }).replies;
+    const [reply] = this.owner.execute({ slab: 0, commands: [command], released: [] }).replies;
     if (reply === undefined) throw new Error('a command has a reply');
     return reply;
   }

@@ -20,9 +20,10 @@ interface Running {
   readonly reject: (cause: unknown) => void;
 }
 
-/** Answers like an owner whose partitions gain one record per append. */
+/** Answers like an owner whose partitions gain one record per append, and which lends ten bytes for each read. */
 export class FakeThread implements SlotThread {
   readonly slabs: readonly [Uint8Array, Uint8Array];
+  readonly lending = new Uint8Array(1024).map((_, index) => index & 0xff);
   readonly groups: PartitionGroup[] = [];
   ended = false;
   readonly #listener: SlotThreadListener;
@@ -116,6 +117,17 @@ export class FakeThread implements SlotThread {
       }
       case 'open':
         return { outcome: 'ok', state: stateAt(command.recoveryPoint, command.recoveryPoint) };
+      case 'fetch':
+        return {
+          reads: command.reads.map(({ handle }) => ({
+            outcome: 'ok',
+            records: new Uint8Array(0),
+            lent: { position: handle * 16, length: 10 },
+            state: stateAt(0),
+            divergingEpoch: undefined,
+            abortedTransactions: undefined,
+          })),
+        };
       default:
         return { outcome: 'ok', state: stateAt(0) };
     }

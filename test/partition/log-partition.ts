@@ -92,7 +92,7 @@ export class LogPartition {
 
   read(offset: number, maxBytes = 1 << 20, end: 'last-stable' | 'high-watermark' = 'last-stable'): ReadReply {
     const read = { handle: 0, offset, maxBytes, end, currentLeaderEpoch: -1, lastFetchedEpoch: -1 };
-    return this.partition.read(read, maxBytes, true);
+    return this.partition.read(read, { maxBytes, minOneBatch: true });
   }
 
   get stable(): number {

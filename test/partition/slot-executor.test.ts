@@ -249,3 +249,69 @@ test('one partition that kills its owner when opened stays closed; all the other
   expect(opened.has(5)).toBe(false);
   expect(started.length).toBeLessThan(15);
 });
+
+function fetchOf(...handles: readonly number[]): Parameters<SlotExecutor['fetch']>[0] {
+  const read = {
+    offset: 0,
+    maxBytes: 100,
+    end: 'high-watermark',
+    currentLeaderEpoch: -1,
+    lastFetchedEpoch: -1,
+  } as const;
+  return { maxBytes: 1000, minOneBatch: true, lends: true, reads: handles.map((handle) => ({ handle, ...read })) };
+}
+
+test('what an owner has lent is shown where it lies, and comes back with the next group', async () => {
+  const { executor, thread } = rig();
+  const fetching = executor.fetch(fetchOf(1, 2));
+  await thread().arrived();
+  thread().answer();
+  const { reads, release } = await fetching;
+  expect(reads.map(({ records }) => [...records])).toEqual([
+    [16, 17, 18, 19, 20, 21, 22, 23, 24, 25],
+    [32, 33, 34, 35, 36, 37, 38, 39, 40, 41],
+  ]);
+  expect(reads[0]?.records.buffer).toBe(thread().lending.buffer);
+  const before = executor.fetch(fetchOf(3));
+  expect((await thread().arrived()).released).toEqual([]);
+  release();
+  thread().answer();
+  (await before).release();
+  const after = executor.fetch(fetchOf(4));
+  expect((await thread().arrived()).released).toEqual([16, 32, 48]);
+  thread().answer();
+  await after;
+  await executor.close();
+});
+
+test('what a lost thread had lent does not come back to the next one', async () => {
+  const { executor, thread, started } = rig();
+  const fetching = executor.fetch(fetchOf(1));
+  await thread().arrived();
+  thread().answer();
+  const { release } = await fetching;
+  thread().dieIdle();
+  const again = executor.fetch(fetchOf(2));
+  while (started.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  release();
+  expect((await thread().arrived()).released).toEqual([]);
+  thread().answer();
+  await again;
+  await executor.close();
+});
+
+test('a fetch over several slots gives back what each has lent', async () => {
+  const { executor, thread } = rig({ slots: 2 });
+  const fetching = executor.fetch(fetchOf(2, 3));
+  for (const slot of [0, 1]) {
+    await thread(slot).arrived();
+    thread(slot).answer();
+  }
+  (await fetching).release();
+  const after = executor.fetch(fetchOf(4, 5));
+  expect((await thread(0).arrived()).released).toEqual([32]);
+  expect((await thread(1).arrived()).released).toEqual([48]);
+  for (const slot of [0, 1]) thread(slot).answer();
+  await after;
+  await executor.close();
+});

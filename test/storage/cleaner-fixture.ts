@@ -201,7 +201,7 @@ export class Reader {
       currentLeaderEpoch: -1,
       lastFetchedEpoch: -1,
     } as const;
-    const reply = this.#partition.partition.read(request, maxBytes, true);
+    const reply = this.#partition.partition.read(request, { maxBytes, minOneBatch: true });
     expect(reply.outcome).toBe('ok');
     expect(reply.records.length, `records at offset ${this.#offset} before ${this.#end}`).toBeGreaterThan(0);
     const starts = [...(reply.abortedTransactions ?? [])];

@@ -12,7 +12,7 @@
 // Not here yet: followers, which are told that this is not their leader.
 
 import { present } from '../../core/assert.ts';
-import type { FetchReply, PartitionRead, ReadReply } from '../../partition/commands.ts';
+import type { FetchedReads, PartitionRead, ReadReply } from '../../partition/commands.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts';
 import { ERROR_CODES } from '../../protocol/errors.ts';
 import { fetch } from '../../protocol/messages/01-fetch.ts';
@@ -114,11 +114,13 @@ class FetchRun {
   }
 
   /** Settles what needs no owner, and asks the owners for the rest; undefined where there is no rest. */
-  #look(): Promise<FetchReply> | undefined {
+  #look(): Promise<FetchedReads> | undefined {
     const { targets } = this.#scope;
     let reads: PartitionRead[] | undefined;
     this.#bytes = 0;
     this.#asked = [];
+    this.#call.release?.();
+    this.#call.release = undefined;
     for (let index = 0; index < targets.length; index++) {
       const target = present(targets[index], 'target');
       const finding = present(this.#findings[index], 'finding');
@@ -133,7 +135,7 @@ class FetchRun {
       }
     }
     if (reads === undefined) return undefined;
-    return this.#services.executor.fetch({ maxBytes: this.#maxBytes, minOneBatch: true, reads });
+    return this.#services.executor.fetch({ maxBytes: this.#maxBytes, minOneBatch: true, reads, lends: true });
   }
 
   #route(target: FetchTarget): RoutedPartition | undefined {
@@ -189,7 +191,8 @@ class FetchRun {
   }
 
   /** Takes the owners' replies over; they stand in the order in which {@link #look} asked. */
-  #take({ reads }: FetchReply): void {
+  #take({ reads, release }: FetchedReads): void {
+    this.#call.release = release;
     for (let index = 0; index < this.#asked.length; index++) {
       const finding = present(this.#asked[index], 'finding');
       const reply = present(reads[index], 'read reply');

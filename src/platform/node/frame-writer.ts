@@ -40,6 +40,8 @@ interface Piece {
   block: Buffer | undefined;
   stagedStart: number;
   stagedEnd: number;
+  /** To be called once the piece has left. */
+  releases: (() => void)[] | undefined;
 }
 
 /** A part of a frame that is too large for one write. */
@@ -83,6 +85,7 @@ export interface FrameWriterParts {
 export class FrameWriter {
   readonly #parts: FrameWriterParts;
   #pieces: Piece[] = [];
+  #writing: Piece | undefined;
   #isWriting = false;
   #isFlushScheduled = false;
   #isFinishing = false;
@@ -124,6 +127,14 @@ export class FrameWriter {
     return header;
   }
 
+  /** Calls `release` once everything queued so far has left, or never will. */
+  releaseAfter(release: () => void): void {
+    const last = this.#pieces.at(-1) ?? this.#writing;
+    if (last === undefined) release();
+    else if (last.releases === undefined) last.releases = [release];
+    else last.releases.push(release);
+  }
+
   /** Calls `onFinished` once everything queued has been written. */
   finish(): void {
     this.#isFinishing = true;
@@ -133,13 +144,14 @@ export class FrameWriter {
   /** Forgets what is queued: the socket has ended. */
   discard(): void {
     this.#isFinishing = false;
+    for (const piece of this.#pieces) releaseAll(piece);
     this.#pieces = [];
   }
 
   #pieceFor(bytes: number): Piece {
     const last = this.#pieces.at(-1);
     if (last !== undefined && last.bytes + bytes <= FRAGMENT_BYTES_MAX) return last;
-    const piece = { chunks: [], bytes: 0, block: undefined, stagedStart: 0, stagedEnd: 0 };
+    const piece = { chunks: [], bytes: 0, block: undefined, stagedStart: 0, stagedEnd: 0, releases: undefined };
     this.#pieces.push(piece);
     return piece;
   }
@@ -168,6 +180,7 @@ export class FrameWriter {
     sealStaged(piece);
     this.#isWriting = true;
     this.#writingBytes = piece.bytes;
+    this.#writing = piece;
     const { socket } = this.#parts;
     const last = piece.chunks.length - 1;
     if (last === 0) {
@@ -182,11 +195,17 @@ export class FrameWriter {
 
   #onWritten(): void {
     this.#isWriting = false;
+    if (this.#writing !== undefined) releaseAll(this.#writing);
+    this.#writing = undefined;
     this.bufferedBytes -= this.#writingBytes;
     this.sentBytes += this.#writingBytes;
     this.#flush();
     this.#parts.onWritten();
   }
+}
+
+function releaseAll({ releases }: Piece): void {
+  if (releases !== undefined) for (const release of releases) release();
 }
 
 function sealStaged(piece: Piece): void {

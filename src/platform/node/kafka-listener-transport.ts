@@ -84,16 +84,21 @@ export class KafkaTransport implements WatchedTransport {
     this.#socket.resume();
   }
 
-  send(chunks: readonly Uint8Array[], byteLength: number): void {
-    if (this.#isClosing) return;
+  send(chunks: readonly Uint8Array[], byteLength: number, release?: () => void): void {
+    if (this.#isClosing) {
+      release?.();
+      return;
+    }
     if (byteLength + LENGTH_BYTES <= FRAGMENT_BYTES_MAX) {
       const { block, position } = this.#writer.enqueue(LENGTH_BYTES, chunks, byteLength);
       writeLength(block, position, byteLength);
+      if (release !== undefined) this.#writer.releaseAfter(release);
       return;
     }
     const { block, position } = this.#writer.enqueue(LENGTH_BYTES, [], 0);
     writeLength(block, position, byteLength);
     for (const fragment of fragmentsOf(chunks, byteLength)) this.#writer.enqueue(0, fragment.chunks, fragment.bytes);
+    if (release !== undefined) this.#writer.releaseAfter(release);
   }
 
   recycle(frame: Uint8Array): void {

@@ -6,6 +6,7 @@ import { move, Piscina, transferableSymbol, valueSymbol } from 'piscina';
 import { OPEN_FILES_MAX, SLAB_BYTES } from '../../core/limits.ts';
 import type { PartitionEvent } from '../../partition/commands.ts';
 import type { GroupReply, PartitionGroup, SlotThread, SlotThreadListener } from '../../partition/group.ts';
+import { createLendingMemory } from '../../partition/lending-memory.ts';
 import { createSlotMemory, slabViews, transferableGroup, transferablesOf } from '../../partition/slot-memory.ts';
 
 /** What the worker is started with. */
@@ -15,6 +16,7 @@ export interface PartitionWorkerData {
   readonly slabBytes: number;
   readonly storeRoot: string;
   readonly openFilesMax: number;
+  readonly lending: SharedArrayBuffer;
 }
 
 export interface PiscinaThreadOptions {
@@ -32,12 +34,14 @@ export interface PiscinaThreadOptions {
 
 export function startPiscinaThread(options: PiscinaThreadOptions): SlotThread {
   const memory = createSlotMemory();
+  const lending = createLendingMemory();
   const data: PartitionWorkerData = {
     module: options.module,
     memory,
     slabBytes: SLAB_BYTES,
     storeRoot: options.storeRoot,
     openFilesMax: OPEN_FILES_MAX,
+    lending,
   };
   const pool = new Piscina<PartitionGroup, GroupReply>({
     filename: options.workerFile ?? createRequire(import.meta.url).resolve('#workers/partition-worker.js'),
@@ -60,6 +64,7 @@ export function startPiscinaThread(options: PiscinaThreadOptions): SlotThread {
   for (const thread of pool.threads) thread.ref();
   return {
     slabs: slabViews(memory),
+    lending: new Uint8Array(lending),
     run: async (group) => {
       const reply = await runGroup(pool, group);
       if (options.onBytesReceived !== undefined) reportBytes(reply, options.onBytesReceived);

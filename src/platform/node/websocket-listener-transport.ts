@@ -91,13 +91,17 @@ export class WebSocketTransport implements FrameTransport {
     this.#progress.reset();
   }
 
-  send(chunks: readonly Uint8Array[], byteLength: number): void {
-    if (this.#isClosing) return;
+  send(chunks: readonly Uint8Array[], byteLength: number, release?: () => void): void {
+    if (this.#isClosing) {
+      release?.();
+      return;
+    }
     if (byteLength <= FRAGMENT_BYTES_MAX) this.#enqueue(chunks, byteLength, this.#opcode, true);
     else {
       for (const { chunks: parts, bytes, isFirst, isLast } of fragmentsOf(chunks, byteLength))
         this.#enqueue(parts, bytes, isFirst ? this.#opcode : OPCODES.continuation, isLast);
     }
+    if (release !== undefined) this.#writer.releaseAfter(release);
   }
 
   pause(): void {

@@ -155,7 +155,7 @@ export class PartitionUnderTest {
   /** One read, as a fetch does it. */
   read(offset: number, maxBytes = 1 << 20): ReadReply {
     const request = { handle: 0, offset, maxBytes, end: 'high-watermark', currentLeaderEpoch: -1 } as const;
-    return this.partition.read({ ...request, lastFetchedEpoch: -1 }, maxBytes, true);
+    return this.partition.read({ ...request, lastFetchedEpoch: -1 }, { maxBytes, minOneBatch: true });
   }
 
   /** Every record from `offset` on, read in parts of `maxBytes` as a consumer would. */
