@@ -1,5 +1,5 @@
 // What crosses the line between whoever dispatches (broker, replication) and whoever owns a partition: plain data,
-// fit for structured clone. Record bytes travel beside it, in the slot's slab or as a transferred buffer.
+// fit for structured clone. Record bytes travel beside it, in the slot's slab, in memory that the owner lends, or as a transferred buffer.
 // Nothing here knows the wire protocol: outcomes are words, and the broker maps them to Kafka's error codes.
 
 import type { FaultRecord } from '../core/fault.ts';

@@ -1,5 +1,5 @@
 // A slot's thread as a Piscina of exactly one worker, which never ends by itself: affinity by construction.
-// Record bytes reach the worker through shared memory, and leave it as transferred buffers.
+// Record bytes reach the worker through shared memory, and leave it lent through shared memory, or as transferred buffers.
 
 import { createRequire } from 'node:module';
 import { move, Piscina, transferableSymbol, valueSymbol } from 'piscina';
