@@ -11,8 +11,8 @@ const ROUNDS = 3;
 const TINY_RECORDS = 200;
 
 const SHAPES: readonly (PageSettings & { readonly name: string })[] = [
-  { name: 'batches of 1000', records: 100_000, recordBytes: 100, batch: 1000, durable: false },
-  { name: 'batches of 1000, durable', records: 50_000, recordBytes: 100, batch: 1000, durable: true },
+  { name: 'batches of 1000', records: 50_000, recordBytes: 100, batch: 1000, durable: false },
+  { name: 'batches of 1000, durable', records: 20_000, recordBytes: 100, batch: 1000, durable: true },
   { name: 'one by one', records: 2000, recordBytes: 100, batch: 1, durable: false },
   { name: 'one by one, durable', records: 500, recordBytes: 100, batch: 1, durable: true },
 ];

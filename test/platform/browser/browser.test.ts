@@ -1,11 +1,14 @@
 // The log in real tabs of a real browser: shared, killed, taken over, and brought to a broker that was not there.
 
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { launchChromium, ProfileBrowser } from '../../../bench/browser/chromium.ts';
 import { type PageServer, servePages } from '../../../bench/browser/page-server.ts';
 import { connect } from '../../../src/platform/node/connect.ts';
+import { ROOT } from '../../house/source-files.ts';
 import { BrokerProcess, temporaryDirectory } from '../../support/broker-process.ts';
 import { TestTab } from './tab.ts';
 
@@ -207,4 +210,33 @@ test('the example page writes offline, and shows that everything has arrived whe
   expect(await page.locator('#behind').textContent()).toBe('0');
   const path = process.env.MILLRACE_SCREENSHOT;
   if (path !== undefined) await page.screenshot({ path });
+});
+
+test('the README’s example writes here and arrives there', async () => {
+  const data = temporaryDirectory('readme');
+  closers.push(() => data.remove());
+  const broker = await BrokerProcess.start({ dataDirectory: data.path });
+  closers.push(() => broker.stop('SIGTERM'));
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const script = /```js\n(\/\/ notes\.js[\s\S]*?)```/.exec(readme)?.[1] ?? '';
+  const file = join(ROOT, 'dist/browser/readme-notes.js');
+  writeFileSync(file, script.replace('127.0.0.1:8092', broker.address));
+  closers.push(() => rmSync(file));
+  const page = await (await newContext()).newPage();
+  await page.goto(server.url);
+  const heard = page.waitForEvent('console', (message) => message.text() === '0 written offline');
+  await page.evaluate('void import("/readme-notes.js")');
+  await heard;
+  const client = await connect(broker.url);
+  closers.push(() => client.close());
+  const consumer = client.consumer({ isolation: 'read_committed' });
+  await client
+    .admin()
+    .createTopics({ topics: [{ topic: 'notes' }] })
+    .catch(() => undefined);
+  await consumer.assign([{ topic: 'notes', from: 'beginning' }]);
+  for await (const record of consumer) {
+    expect(record.text()).toBe('written offline');
+    break;
+  }
 });
