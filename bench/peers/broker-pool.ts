@@ -7,7 +7,7 @@ import { createTopic, deleteTopic } from './kafka-admin.ts';
 import { load } from './load-programs.ts';
 import type { Guarantee, Peer, PeerName, ServerProcess, StartOptions } from './peer.ts';
 import type { Scale } from './scenario.ts';
-import { freePort } from './server-process.ts';
+import { freePorts } from './server-process.ts';
 
 /** A broker that serves, with what was put into it on purpose. */
 export interface PooledBroker {
@@ -51,7 +51,7 @@ export class BrokerPool {
     const server = peer.start(options);
     const entry: Entry = { peer, server, directory: options.directory, filled: new Map(), configuration };
     try {
-      await peer.whenReady(server);
+      await ready(peer, server);
       if (peer.speaksKafka) await warmUp(server.address, this.#scale);
     } catch (error) {
       await server.end('SIGKILL');
@@ -64,7 +64,7 @@ export class BrokerPool {
   /** A prepared directory and a port for a broker that the pool does not keep. */
   async newPlace(peer: Peer, guarantee: Guarantee): Promise<StartOptions> {
     const directory = mkdtempSync(join(this.#root, `${peer.name}-`));
-    const options = { directory, port: await freePort(), guarantee };
+    const options = { directory, ports: await freePorts(), guarantee };
     await peer.prepare(options);
     return options;
   }
@@ -80,6 +80,14 @@ export class BrokerPool {
     await entry.server.end('SIGTERM');
     rmSync(entry.directory, { recursive: true, force: true });
   }
+}
+
+/** Resolves when the server serves; rejects with what it printed when it ends before. */
+export async function ready(peer: Peer, server: ServerProcess): Promise<void> {
+  const ended = server.gone.then(() => {
+    throw new Error(`${peer.name} ended before it served`);
+  });
+  await Promise.race([peer.whenReady(server), ended]);
 }
 
 /** Creates a topic on a broker that answers already, but may not yet know itself as a place for replicas. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { kafkaTool, load, output } from './load-programs.ts';
 import { kafkaJars } from './paths.ts';
 import type { Peer, ServerProcess, StartOptions } from './peer.ts';
-import { freePort, spawnServer } from './server-process.ts';
+import { spawnServer } from './server-process.ts';
 
 const CLUSTER_ID = 'MkU3OEVBNTcwNTJENDM2Qg';
 /** As kafka-server-start.sh sets KAFKA_HEAP_OPTS, and kafka-run-class.sh KAFKA_JVM_PERFORMANCE_OPTS. */
@@ -29,14 +29,14 @@ export const kafkaPeer: Peer = {
   configuration: (guarantee) => (guarantee === 'durable' ? 'log.flush.interval.messages=1' : 'default'),
   async prepare(options) {
     const file = configurationFile(options);
-    writeFileSync(file, properties(options, await freePort()).join('\n'));
+    writeFileSync(file, properties(options).join('\n'));
     await kafkaTool('kafka.tools.StorageTool', ['format', '-t', CLUSTER_ID, '-c', file]);
   },
   start(options) {
     const installed = kafkaJars();
     if (installed === undefined) throw new Error('Kafka is not installed');
     const args = [...JVM_OPTIONS, LOGGING, '-cp', installed.jars, 'kafka.Kafka', configurationFile(options)];
-    return spawnServer({ command: 'java', args, address: `127.0.0.1:${options.port}` });
+    return spawnServer({ command: 'java', args, address: `127.0.0.1:${options.ports[0]}` });
   },
   whenReady: kafkaIsReady,
 };
@@ -58,7 +58,8 @@ function configurationFile({ directory }: StartOptions): string {
 }
 
 /** Those of config/server.properties, but for names, ports, and the times after which files go. */
-function properties({ directory, port, guarantee }: StartOptions, controllerPort: number): string[] {
+function properties({ directory, ports, guarantee }: StartOptions): string[] {
+  const [port, controllerPort] = ports;
   return [
     'process.roles=broker,controller',
     'node.id=1',

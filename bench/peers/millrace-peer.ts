@@ -20,15 +20,15 @@ export const millracePeer: Peer = {
   async prepare({ directory }) {
     mkdirSync(join(directory, 'data'), { recursive: true });
   },
-  start({ directory, port, guarantee }) {
+  start({ directory, ports: [kafka, http], guarantee }) {
     const settings = [...SHORT_RETENTION, ...(guarantee === 'relaxed' ? ['millrace.acks.all.flush=false'] : [])];
     const args = [
       ...[CLI, 'start', '--data-dir', join(directory, 'data'), '--log-level', 'warn'],
-      ...['--kafka', `127.0.0.1:${port}`, '--http', `127.0.0.1:${port + 1}`],
+      ...['--kafka', `127.0.0.1:${kafka}`, '--http', `127.0.0.1:${http}`],
       ...settings.flatMap((setting) => ['--set', setting]),
     ];
-    const url = `ws://127.0.0.1:${port + 1}`;
-    return spawnServer({ command: process.execPath, args, address: `127.0.0.1:${port}`, url });
+    const url = `ws://127.0.0.1:${http}`;
+    return spawnServer({ command: process.execPath, args, address: `127.0.0.1:${kafka}`, url });
   },
   whenReady: kafkaIsReady,
 };

@@ -21,12 +21,12 @@ export function natsPeer(version: string): Peer {
       const store = join(options.directory, 'data');
       mkdirSync(store, { recursive: true });
       const flush = options.guarantee === 'durable' ? ', sync_interval: always' : '';
-      const listen = `listen: "127.0.0.1:${options.port}"`;
+      const listen = `listen: "127.0.0.1:${options.ports[0]}"`;
       writeFileSync(configurationFile(options), `${listen}\njetstream { store_dir: "${store}"${flush} }\n`);
     },
     start(options) {
       const args = ['--config', configurationFile(options)];
-      return spawnServer({ command: program('nats-server'), args, address: `127.0.0.1:${options.port}` });
+      return spawnServer({ command: program('nats-server'), args, address: `127.0.0.1:${options.ports[0]}` });
     },
     async whenReady({ address }) {
       await firstAnswer(address, 'CONNECT {"verbose":false}\r\nPING\r\n', (text) => text.includes('PONG'));

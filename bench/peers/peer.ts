@@ -20,7 +20,8 @@ export type Guarantee = 'default' | 'relaxed' | 'durable';
 
 export interface StartOptions {
   readonly directory: string;
-  readonly port: number;
+  /** Of the protocol that the load speaks, and one for whatever else the product listens on. */
+  readonly ports: readonly [number, number];
   readonly guarantee: Guarantee;
 }
 
@@ -33,6 +34,8 @@ export interface ServerProcess {
   readonly address: string;
   /** `ws://HOST:PORT`, of Millrace. */
   readonly url?: string;
+  /** Resolves when the process is gone, by itself or not. */
+  readonly gone: Promise<void>;
   /** Resolves when the process is gone. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** What it has printed last, for reports of failures. */

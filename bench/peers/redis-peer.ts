@@ -15,7 +15,7 @@ export function redisPeer(version: string): Peer {
     async prepare({ directory }) {
       mkdirSync(join(directory, 'data'), { recursive: true });
     },
-    start({ directory, port, guarantee }) {
+    start({ directory, ports: [port], guarantee }) {
       const args = [
         ...['--port', String(port), '--bind', '127.0.0.1', '--dir', join(directory, 'data'), '--save', ''],
         ...['--appendonly', 'yes', '--appendfsync', guarantee === 'durable' ? 'always' : 'everysec'],

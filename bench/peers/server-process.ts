@@ -17,10 +17,10 @@ export interface SpawnOptions {
 export function spawnServer({ command, args, address, url }: SpawnOptions): ServerProcess {
   const spawnedAt = process.hrtime.bigint();
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const exited = once(child, 'exit');
+  const gone = once(child, 'exit').then(() => undefined);
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
-  exited.then(() => process.removeListener('exit', kill));
+  gone.then(() => process.removeListener('exit', kill));
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -33,20 +33,27 @@ export function spawnServer({ command, args, address, url }: SpawnOptions): Serv
     spawnedAt,
     address,
     ...(url === undefined ? {} : { url }),
+    gone,
     output: () => output,
     end: async (signal) => {
       child.kill(signal);
-      await exited;
+      await gone;
     },
   };
 }
 
-/** A port of loopback that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port is free');
-  return address.port;
+/** Two ports of loopback that were free a moment ago. */
+export async function freePorts(): Promise<readonly [number, number]> {
+  const servers = [createServer(), createServer()];
+  const ports: number[] = [];
+  for (const server of servers) {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    if (address !== null && typeof address !== 'string') ports.push(address.port);
+  }
+  for (const server of servers) server.close();
+  const [first, second] = ports;
+  if (first === undefined || second === undefined) throw new Error('no port is free');
+  return [first, second];
 }

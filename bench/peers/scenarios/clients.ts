@@ -127,9 +127,9 @@ function consumed(client: Client, recordBytes: number): (broker: PooledBroker, s
   };
 }
 
-function scenariosOf(name: string, client: Client): LoadScenario[] {
+function scenariosOf(name: string, client: Client, sizes: readonly number[]): LoadScenario[] {
   const common = { peers: KAFKA_SPEAKERS, guarantee: 'default' } as const;
-  return SIZES.flatMap((size) => [
+  return sizes.flatMap((size) => [
     { ...common, name: `client/${name}/produce/${size}B`, run: produced(client, size) },
     { ...common, name: `client/${name}/consume/${size}B`, run: consumed(client, size) },
   ]);
@@ -140,7 +140,7 @@ const OWN_CLIENTS = { millrace: webSocket, kafka: java } as const;
 function ownProduce(recordBytes: number): LoadScenario {
   return {
     name: `client/own/produce/${recordBytes}B`,
-    peers: ALL_PEERS,
+    peers: recordBytes === 100 ? ALL_PEERS : KAFKA_SPEAKERS,
     guarantee: 'default',
     run(broker, scale) {
       const { name } = broker.peer;
@@ -161,7 +161,7 @@ function ownProduce(recordBytes: number): LoadScenario {
 function ownConsume(recordBytes: number): LoadScenario {
   return {
     name: `client/own/consume/${recordBytes}B`,
-    peers: ALL_PEERS,
+    peers: recordBytes === 100 ? ALL_PEERS : KAFKA_SPEAKERS,
     guarantee: 'default',
     run(broker, scale) {
       const { name } = broker.peer;
@@ -181,7 +181,7 @@ function ownConsume(recordBytes: number): LoadScenario {
 }
 
 export const CLIENT_SCENARIOS: readonly LoadScenario[] = [
-  ...scenariosOf('librdkafka', librdkafka),
-  ...scenariosOf('java', java),
+  ...scenariosOf('librdkafka', librdkafka, SIZES),
+  ...scenariosOf('java', java, [100]),
   ...SIZES.flatMap((size) => [ownProduce(size), ownConsume(size)]),
 ];

@@ -58,10 +58,17 @@ function scenario(
   };
 }
 
+/** What lz4 costs a broker is the same whatever is promised: smaller records with it are measured with acks=1 alone. */
+function wanted({ acks }: Acknowledgement, recordBytes: number, codec: string): boolean {
+  return codec === 'none' || acks === 1 || recordBytes === 1024;
+}
+
 export const PRODUCE_SCENARIOS: readonly LoadScenario[] = ACKNOWLEDGEMENTS.flatMap((acknowledgement) =>
   SHAPES.flatMap((shape) =>
     ['none', 'lz4'].flatMap((codec) =>
-      [100, 1024].map((recordBytes) => scenario(acknowledgement, { ...shape, recordBytes, codec })),
+      [100, 1024]
+        .filter((recordBytes) => wanted(acknowledgement, recordBytes, codec))
+        .map((recordBytes) => scenario(acknowledgement, { ...shape, recordBytes, codec })),
     ),
   ),
 );
