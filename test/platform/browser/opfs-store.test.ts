@@ -138,6 +138,66 @@ test('after a loss of power what was flushed is there, and files are those of on
   );
 });
 
+const NEW_NAMES = ['x', 'y', 'z'];
+
+/** Takes flushed files away, or writes files that are new. */
+const replacement: fc.Arbitrary<Step> = fc.oneof(
+  nameOf.map((path) => (store: Store) => store.remove(path)),
+  fc
+    .tuple(fc.constantFrom(...NEW_NAMES), fc.integer({ min: 1, max: 40_000 }), fc.integer({ min: 1, max: 255 }))
+    .map(([path, length, fill]) => (store: Store) => {
+      const file = store.open(path, { create: true });
+      file.write(new Uint8Array(length).fill(fill), 0);
+      file.close();
+    }),
+);
+
+test('after a loss of power a flushed file is as it was or gone as it was removed, whoever has its place now', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(replacement, { minLength: 1, maxLength: 30 }), fc.integer(), async (after, seed) => {
+      const random = new SeededRandom(seed);
+      const directory = new FakeOpfs();
+      // Few places, so that they are used again at once.
+      const store = await open(directory, NAMES.length);
+      store.createDirectory('d/e');
+      for (const [index, path] of NAMES.entries()) {
+        const file = store.open(path, { create: true });
+        file.write(new Uint8Array(INLINE_MAX + 1).fill(index), 0);
+        file.flushSync();
+      }
+      const flushed = contentOf(store);
+      for (const change of after) attempted(store, change);
+      const kept = contentOf(store);
+      const found = contentOf(
+        await open(
+          directory.afterPowerLoss(() => random.uint32()),
+          NAMES.length,
+        ),
+      );
+      for (const path of NAMES) {
+        if (found[path] === undefined) expect(kept[path], `${path} was removed`).toBe(undefined);
+        else expect(found[path] === flushed[path], `${path} is as it was flushed`).toBe(true);
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test('what was flushed of a file survives its move out of the journal, when another file is flushed and the power goes', async () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const random = new SeededRandom(seed);
+    const directory = new FakeOpfs();
+    const store = await open(directory);
+    const file = store.open('file', { create: true });
+    file.write(new Uint8Array(INLINE_MAX).fill(7), 0);
+    file.flushSync();
+    file.write(new Uint8Array(100).fill(8), INLINE_MAX);
+    store.open('other', { create: true }).flushSync();
+    const found = (await open(directory.afterPowerLoss(() => random.uint32()))).readSmall('file');
+    expect(found?.subarray(0, INLINE_MAX).every((byte) => byte === 7)).toBe(true);
+  }
+});
+
 test('an operation that the place refuses changes nothing but what it was writing, and the store goes on', async () => {
   await fc.assert(
     fc.asyncProperty(
