@@ -10,7 +10,10 @@ import { formatAuthority, listenFault, listenStreams } from '../web/stream-liste
 import { type ServedStream, StreamSession } from '../web/stream-session.ts';
 import type { DenoAddress, DenoApi, DenoConnection, DenoListener } from './deno-api.ts';
 
-/** Seconds without a sign of the peer after which Deno pings it, and then ends its WebSocket. */
+/**
+ * Seconds without a sign of the peer after which its WebSocket is ended; Deno pings it at half the time. The timer of that
+ * outlives a WebSocket that broke (Deno 2.9), and keeps a process for as long that does not call `Deno.exit`.
+ */
 const PEER_SILENT_S = 60;
 /** Memory that reads are made into; a read that leaves little of it begins a new one. */
 const READ_BYTES = 64 * 1024;

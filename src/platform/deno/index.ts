@@ -9,6 +9,7 @@
  *     console.log(broker.url, broker.kafkaAddress);
  *     await whenSignalled();
  *     await broker.close();
+ *     Deno.exit(); // Deno's own timers of WebSockets that broke would keep the process for half a minute
  *
  * Deno's permissions: net, read and write of the directory, read of the package, `sys=hostname` if it is to be known by
  * that name, and `env` for the codecs.

@@ -1,0 +1,3 @@
+import { servedClientTests } from '../served-clients.ts';
+
+servedClientTests('bun', 1);

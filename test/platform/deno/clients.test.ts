@@ -1,0 +1,3 @@
+import { servedClientTests } from '../served-clients.ts';
+
+servedClientTests('deno', 1);
