@@ -48,7 +48,7 @@ function start() {
   return { worker, thread, events, losses };
 }
 
-const GROUP = { slab: 0, commands: [{ kind: 'maintain' }] } as const;
+const GROUP = { slab: 0, commands: [{ kind: 'maintain' }], released: [] } as const;
 
 test('a group is answered by its reply, and events are passed on', async () => {
   const { worker, thread, events } = start();
@@ -65,6 +65,7 @@ test('records that no slab could hold are given away as copies of their own', as
   const bytes = new Uint8Array(100).subarray(10, 20).fill(7);
   void thread.run({
     slab: 0,
+    released: [],
     commands: [{ kind: 'append', handle: 0, position: -1, length: 10, bytes, durable: false, origin: 'client' }],
   });
   expect(worker.transferred.map(({ byteLength }) => byteLength)).toEqual([10]);

@@ -5,9 +5,10 @@
  *
  *     import { openBroker, whenSignalled } from 'millrace/deno';
  *
+ *     const signal = whenSignalled();
  *     const broker = await openBroker({ directory: './data', http: { port: 8092 }, kafka: { port: 9092 }, workers: 1 });
  *     console.log(broker.url, broker.kafkaAddress);
- *     await whenSignalled();
+ *     await signal;
  *     await broker.close();
  *     Deno.exit(); // Deno's own timers of WebSockets that broke would keep the process for half a minute
  *
