@@ -19,6 +19,7 @@ import { LogFault } from '../../core/fault.ts';
 import type { LogFields, Logger } from '../../core/logger.ts';
 import { type EmbeddedBroker, openEmbeddedBroker } from '../../embedded/embedded-broker.ts';
 import { WebSocketSession } from '../../embedded/web-socket-session.ts';
+import { CLOSE_CODES } from '../../net/frame-transport.ts';
 import { type HttpResponse, textResponse, upgradeRequired } from '../../net/http.ts';
 import type { SavedSession } from '../../net/saved-session.ts';
 import { type Subprotocol, selectSubprotocol } from '../../net/subprotocol.ts';
@@ -197,7 +198,7 @@ export class ObjectBroker {
     const attachment = readAttachment(socket);
     if (attachment === undefined) return;
     const saved = sessions?.get(attachment.key);
-    if (saved === undefined) closeSocket(socket, 'the broker was restarted: connect again');
+    if (saved === undefined) closeSocket(socket, SERVICE_RESTART, 'the broker was restarted: connect again');
     else this.#attach(awake, socket, attachment, saved);
   }
 
@@ -211,7 +212,7 @@ export class ObjectBroker {
         },
         send: (message) => {
           this.#noteActivity();
-          socket.send(message);
+          sendOrClose(socket, message);
         },
         close: (code, reason) => socket.close(code, reason),
       },
@@ -290,9 +291,18 @@ function attachmentOf(request: Request, subprotocol: Subprotocol): Attachment {
   };
 }
 
-function closeSocket(socket: ObjectSocket, reason: string): void {
+/** A socket that has ended throws before the runtime tells of its end, and one that cannot take a message must end. */
+function sendOrClose(socket: ObjectSocket, message: string | Uint8Array<ArrayBuffer>): void {
   try {
-    socket.close(SERVICE_RESTART, reason);
+    socket.send(message);
+  } catch {
+    closeSocket(socket, CLOSE_CODES.internalError, 'a message could not be sent');
+  }
+}
+
+function closeSocket(socket: ObjectSocket, code: number, reason: string): void {
+  try {
+    socket.close(code, reason);
   } catch {
     // It has ended already.
   }
