@@ -35,11 +35,12 @@ async function executablePath(): Promise<string> {
   }
 }
 
+/** A browser whose contexts are private windows: their files are in memory. */
 export async function launchChromium(): Promise<Browser> {
   return await chromium.launch({ executablePath: await executablePath(), args: FLAGS });
 }
 
-/** A browser that can be killed, with a profile that outlives it. */
+/** A browser with a profile on the disk, which outlives it; it can be killed. */
 export class ProfileBrowser {
   readonly context: BrowserContext;
   readonly #child: ChildProcess;

@@ -1,9 +1,12 @@
 // The browser's rows: records into the log of a page and out of it, in Chromium, beside IndexedDB by `idb`. Runs
 // alternate and medians count.
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { type BenchmarkContext, row, type Suite, wanted } from '../row.ts';
-import { launchChromium } from './chromium.ts';
+import { ProfileBrowser } from './chromium.ts';
 import type { PageResult, PageSettings } from './page.ts';
 import { servePages } from './page-server.ts';
 
@@ -25,14 +28,16 @@ export const browserSuite: Suite = {
     );
     if (shapes.length === 0) return;
     const server = await servePages({ bundles: { 'bench.js': 'bench/browser/page.ts' }, loads: true });
-    const browser = await launchChromium();
+    const profile = mkdtempSync(join(tmpdir(), 'millrace-bench-profile-'));
+    const browser = await ProfileBrowser.start(profile);
     try {
-      const page = await browser.newPage();
+      const page = await browser.context.newPage();
       await page.goto(server.url, { waitUntil: 'load' });
       for (const shape of shapes) await runShape(context, page, shape);
     } finally {
-      await browser.close();
+      await browser.kill();
       await server.close();
+      rmSync(profile, { recursive: true, force: true });
     }
   },
 };

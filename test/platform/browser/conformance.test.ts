@@ -1,27 +1,29 @@
-import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
-import { launchChromium } from '../../../bench/browser/chromium.ts';
+import { ProfileBrowser } from '../../../bench/browser/chromium.ts';
 import { type PageServer, servePages } from '../../../bench/browser/page-server.ts';
 import { conformanceTests } from '../../conformance/conformance-tests.ts';
 import type { ConformanceReport } from '../../conformance/suite/host.ts';
+import { temporaryDirectory } from '../../support/broker-process.ts';
 
-let browser: Browser;
+const profile = temporaryDirectory('conformance-profile');
+let browser: ProfileBrowser;
 let server: PageServer;
 
 beforeAll(async () => {
-  browser = await launchChromium();
+  browser = await ProfileBrowser.start(profile.path);
   server = await servePages({
     bundles: { 'conformance-worker.js': 'test/platform/browser/pages/conformance-worker.ts' },
   });
 });
 
 afterAll(async () => {
-  await browser?.close();
+  await browser?.kill();
+  profile.remove();
   await server?.close();
 });
 
 async function run(kind: 'opfs' | 'memory'): Promise<ConformanceReport> {
-  const page = await browser.newPage();
+  const page = await browser.context.newPage();
   page.on('console', (message) => {
     if (message.type() === 'error') console.error(`chromium: ${message.text()}`);
   });
