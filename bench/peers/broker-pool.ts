@@ -34,7 +34,7 @@ export class BrokerPool {
     mkdirSync(parent, { recursive: true });
     this.#root = mkdtempSync(join(parent, 'bench-peers-'));
     this.#scale = scale;
-    process.once('exit', () => rmSync(this.#root, { recursive: true, force: true }));
+    process.once('exit', () => rmSync(this.#root, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
   }
 
   get root(): string {

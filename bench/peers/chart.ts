@@ -6,8 +6,10 @@ import type { PeerRow } from './report.ts';
 import { factorText, figureText } from './table.ts';
 
 const WIDTH = 1120;
-const LABEL_WIDTH = 390;
-const VALUE_WIDTH = 230;
+const LABEL_WIDTH = 340;
+/** Between the labels and the plot: for the factor of a bar that reaches the left edge. */
+const GAP = 48;
+const VALUE_WIDTH = 290;
 const ROW_HEIGHT = 20;
 const GROUP_HEIGHT = 34;
 const TOP = 96;
@@ -30,10 +32,19 @@ const GROUPS: Readonly<Record<string, string>> = {
   'recovery-after-SIGKILL': 'Recovery',
   growth: 'How cost grows',
   soak: 'Soak',
+  cpu: 'Processor time of the broker for a gigabyte',
 };
 
+const CPU_GROUP = 'cpu';
 /** Metrics that are left to the table, so that the picture stays one. */
-const NOT_DRAWN = new Set(['peak memory', 'broker CPU', 'p50', 'first metadata', 'creation', 'memory, created']);
+const NOT_DRAWN = new Set(['peak memory', 'p50', 'first metadata', 'creation', 'memory, created']);
+/** Processor time is drawn where there is a goal for it, and of produce without compression. */
+const CPU_DRAWN = /^(produce\/.*\/none|consume\/.*)$/;
+
+function isDrawn({ peer, metric, scenario }: PeerRow): boolean {
+  if (peer !== 'kafka' || NOT_DRAWN.has(metric)) return false;
+  return metric !== 'broker CPU' || CPU_DRAWN.test(scenario);
+}
 
 export interface ChartOptions {
   readonly title: string;
@@ -53,14 +64,20 @@ export function scale(
   return (Math.log(clamped / low) / Math.log(high / low)) * width;
 }
 
-function groupOf({ scenario }: PeerRow): string {
+function groupOf({ scenario, metric }: PeerRow): string {
+  if (metric === 'broker CPU') return CPU_GROUP;
   return scenario.split('/')[0] ?? scenario;
 }
 
+/** Such as `acks=1, 100 B, 64 partitions, lz4`. */
 function labelOf(row: PeerRow): string {
-  const rest = row.scenario.split('/').slice(1).join(', ').replaceAll('-', ' ');
-  const metric = row.metric === 'throughput' ? '' : row.metric;
-  return [rest, metric].filter((part) => part !== '').join(': ');
+  const parts = row.scenario.split('/');
+  const named = row.metric === 'broker CPU' ? parts : parts.slice(1);
+  const words = named.filter((part) => part !== 'none').join(', ');
+  const readable = words.replaceAll('-', ' ').replace(/(\d+)B\b/, '$1 B');
+  const metric =
+    row.metric === 'throughput' || row.metric === 'broker CPU' || row.metric === 'records' ? '' : row.metric;
+  return [readable, metric].filter((part) => part !== '').join(': ');
 }
 
 function text(
@@ -73,13 +90,14 @@ function text(
 
 /** The picture of the rows whose peer is Kafka. */
 export function chart(all: readonly PeerRow[], { title, subtitle }: ChartOptions): string {
-  const rows = all.filter((row) => row.peer === 'kafka' && !NOT_DRAWN.has(row.metric));
-  const groups = [...new Set(rows.map(groupOf))];
+  const rows = all.filter(isDrawn);
+  const order = Object.keys(GROUPS);
+  const groups = [...new Set(rows.map(groupOf))].sort((a, b) => order.indexOf(a) - order.indexOf(b));
   const factors = rows.map(({ advantage }) => advantage).filter(Number.isFinite);
   const low = TICKS.filter((tick) => tick <= Math.min(0.5, ...factors)).at(-1) ?? 0.125;
   const high = TICKS.find((tick) => tick >= Math.max(4, ...factors)) ?? 64;
-  const width = WIDTH - LABEL_WIDTH - VALUE_WIDTH;
-  const at = (factor: number): number => LABEL_WIDTH + scale(factor, { low, high, width });
+  const width = WIDTH - LABEL_WIDTH - GAP - VALUE_WIDTH;
+  const at = (factor: number): number => LABEL_WIDTH + GAP + scale(factor, { low, high, width });
   const height = TOP + groups.length * GROUP_HEIGHT + rows.length * ROW_HEIGHT + BOTTOM;
   const parts: string[] = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">`,
@@ -136,7 +154,7 @@ function bar(row: PeerRow, { y, at }: { readonly y: number; at(factor: number): 
   const values = `${figureText(row.millrace)} | ${figureText(row.peerValue)}${unit}${mark}`;
   const middle = y + ROW_HEIGHT / 2 + 4;
   return [
-    text(LABEL_WIDTH - 12, middle, {
+    text(LABEL_WIDTH, middle, {
       content: labelOf(row),
       attributes: 'font-size="12" fill="#1c1f23" text-anchor="end"',
     }),

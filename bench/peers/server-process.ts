@@ -19,7 +19,8 @@ export function spawnServer({ command, args, address, url }: SpawnOptions): Serv
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const gone = once(child, 'exit').then(() => undefined);
   const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
+  // Before the directories of the servers are removed.
+  process.prependOnceListener('exit', kill);
   gone.then(() => process.removeListener('exit', kill));
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

@@ -4,7 +4,7 @@
 import type { PooledBroker } from '../broker-pool.ts';
 import { topicExtent } from '../kafka-admin.ts';
 import { figure, kafkaTool, type LoadReport, load, millraceBench } from '../load-programs.ts';
-import { throughputMeasurements, used, withTopic } from '../loaded.ts';
+import { type Usage, usageMeasurements, used, withTopic } from '../loaded.ts';
 import { ALL_PEERS, KAFKA_SPEAKERS, type LoadScenario, type Measurement, type Scale } from '../scenario.ts';
 import { filledTopic, PARTITIONS } from './consume.ts';
 import { withOtherTopic } from './other-topic.ts';
@@ -104,8 +104,11 @@ function lastNumber(text: string, pattern: RegExp): number {
   return Number(found);
 }
 
-function recordsPerSecond(report: LoadReport): Measurement {
-  return { metric: 'records', unit: 'records/s', value: figure(report, 'recordsPerSecond'), better: 'more' };
+function clientMeasurements(usage: Usage<LoadReport>): Measurement[] {
+  return [
+    { metric: 'records', unit: 'records/s', value: figure(usage.result, 'recordsPerSecond'), better: 'more' },
+    ...usageMeasurements(usage, figure(usage.result, 'totalBytes')),
+  ];
 }
 
 function produced(client: Client, recordBytes: number): (broker: PooledBroker, scale: Scale) => Promise<Measurement[]> {
@@ -115,7 +118,7 @@ function produced(client: Client, recordBytes: number): (broker: PooledBroker, s
       const { written } = await topicExtent(broker.server.address, topic, PARTITIONS);
       const expected = figure(usage.result, 'totalRecords');
       if (written !== expected) throw new Error(`${written} records were written where ${expected} were acknowledged`);
-      return [recordsPerSecond(usage.result), ...throughputMeasurements(usage)];
+      return clientMeasurements(usage);
     });
 }
 
@@ -123,7 +126,7 @@ function consumed(client: Client, recordBytes: number): (broker: PooledBroker, s
   return async (broker, scale) => {
     const { topic, records } = await filledTopic(broker, recordBytes, scale);
     const usage = await used(broker, () => client.consume(broker, { topic, records, recordBytes, scale }));
-    return [recordsPerSecond(usage.result), ...throughputMeasurements(usage)];
+    return clientMeasurements(usage);
   };
 }
 
@@ -152,7 +155,7 @@ function ownProduce(recordBytes: number): LoadScenario {
             ...{ length_max: REDIS_LENGTH_MAX, ms: scale.timedMs, ramp_ms: scale.rampMs },
           }),
         );
-        return [recordsPerSecond(usage.result), ...throughputMeasurements(usage)];
+        return clientMeasurements(usage);
       });
     },
   };
@@ -174,7 +177,7 @@ function ownConsume(recordBytes: number): LoadScenario {
         const usage = await used(broker, () =>
           load(program, 'consume', { ...place, records: figure(filled, 'totalRecords'), ms: scale.timedMs }),
         );
-        return [recordsPerSecond(usage.result), ...throughputMeasurements(usage)];
+        return clientMeasurements(usage);
       });
     },
   };
