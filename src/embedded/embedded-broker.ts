@@ -198,9 +198,17 @@ export class EmbeddedBroker {
     return this.#executor.queueLengths();
   }
 
-  /** A client whose frames go straight to this broker. It is the caller's to close. */
-  client(options: Omit<ConnectOptions, 'transport' | 'url' | 'webSocket'> = {}): Client {
-    return new Client({ ...this.#clientOptions(), ...options, transport: new InProcessOpener(this.handler) });
+  /**
+   * A client whose frames go straight to this broker, with `direct` past what intercepts. It is the caller's to close.
+   * Its clock is the standard one unless it is given another: somebody waits for its timers.
+   */
+  client(
+    options: Omit<ConnectOptions, 'transport' | 'url' | 'webSocket'> = {},
+    { direct = false }: { readonly direct?: boolean } = {},
+  ): Client {
+    const { wasm, codecs, random } = this.#clientOptions();
+    const transport = new InProcessOpener(direct ? this.directHandler : this.handler);
+    return new Client({ wasm, codecs, random, ...options, transport });
   }
 
   /** Largest message of a subprotocol, in bytes: transports refuse a larger one before it is taken in. */

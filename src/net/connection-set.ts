@@ -117,6 +117,13 @@ export class ConnectionSet {
     this.#whenEmpty?.();
   }
 
+  /** Ends every connection at once, without a word; returns how many there were. */
+  terminateAll(): number {
+    const open = [...this.#open.values()];
+    for (const { transport } of open) transport.terminate();
+    return open.length;
+  }
+
   /** Answers what is in flight and closes all, by force after `deadlineMs`; resolves when all have ended. */
   close(deadlineMs: number): Promise<void> {
     this.#closing ??= this.#close(deadlineMs);

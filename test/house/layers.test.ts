@@ -35,6 +35,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/client',
     'src/net',
   ],
+  // What a test may do to a broker: time, faults, waits.
+  'src/testing': ['src/core', 'src/protocol', 'src/broker/request-handler.ts', 'src/client', 'src/embedded'],
   'src/platform': [
     'src/protocol',
     'src/core',
@@ -48,6 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/net',
     'src/uplink',
     'src/embedded',
+    'src/testing',
   ],
   'src/cli': ['src/core', 'src/client', 'src/platform', 'src/storage', 'src/wasm', 'src/broker/config'],
   workers: ['src/core', 'src/wasm', 'src/storage', 'src/partition', 'src/platform'],

@@ -16,6 +16,7 @@ export * from '../../client/index.ts';
 export type { Logger } from '../../core/logger.ts';
 export type { RunningBroker, StartBrokerOptions } from './broker.ts';
 export { connect } from './connect.ts';
+export type { OpenAddress } from './local-broker.ts';
 export type { ListenAddress } from './node-listeners.ts';
-export { type InProcessBroker, type OpenAddress, type OpenBrokerOptions, openBroker } from './open-broker.ts';
+export { type InProcessBroker, type OpenBrokerOptions, openBroker } from './open-broker.ts';
 export { startBroker } from './start-broker.ts';
