@@ -59,6 +59,12 @@ export class GroupMembership {
   #commitDueMs = 0;
   #closed = false;
 
+  readonly #end = (): void => {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#options.cluster.retryContext.signal?.removeEventListener('abort', this.#end);
+  };
+
   constructor(options: MembershipOptions) {
     this.#options = options;
     const { cluster, groupId, use } = options;
@@ -68,6 +74,8 @@ export class GroupMembership {
     const view = new DataView(id.buffer);
     for (let word = 0; word < ID_WORDS; word++) view.setUint32(word * 4, random.uint32());
     this.#memberId = uuidFromBytes(id);
+    // A client that is closed under its member has no heartbeats: the group learns it by its silence.
+    cluster.retryContext.signal?.addEventListener('abort', this.#end);
   }
 
   get link(): CoordinatorLink {
@@ -106,8 +114,7 @@ export class GroupMembership {
   /** Leaves; its partitions go to others at once. */
   async leave(): Promise<void> {
     if (this.#closed) return;
-    this.#closed = true;
-    this.#timer?.cancel();
+    this.#end();
     await this.#beating;
     if (this.#epoch <= 0) return;
     const body = { ...this.#head(), memberEpoch: LEAVE_EPOCH };
