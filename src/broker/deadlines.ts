@@ -17,6 +17,7 @@ export class Deadlines {
   readonly #heap: Deadline[] = [];
   #timer: TimerHandle | undefined;
   #timerMs = Number.POSITIVE_INFINITY;
+  #isClosed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -47,7 +48,15 @@ export class Deadlines {
     this.#sink(last.heapIndex);
   }
 
+  /** Nothing ends by time any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
   #arm(deadlineMs: number): void {
+    if (this.#isClosed) return;
     this.#timer?.cancel();
     this.#timerMs = deadlineMs;
     // Timers of the platform may fire up to a millisecond early against the monotonic clock.

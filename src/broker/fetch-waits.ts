@@ -140,5 +140,6 @@ export class FetchWaits {
   close(): void {
     this.#closed = true;
     for (const waits of this.#byConnection.values()) for (const wait of [...waits]) wait.end('deadline');
+    this.#deadlines.close();
   }
 }

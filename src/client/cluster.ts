@@ -68,10 +68,15 @@ export class Cluster {
   readonly #topics = new Map<string, CachedTopic>();
   readonly #lookups = new Map<string, Promise<TopicPlace>>();
   #brokers = new Map<number, BrokerPlace>();
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: ClusterOptions) {
     this.options = options;
+  }
+
+  /** Aborted when the client is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
   }
 
   get retryContext(): RetryContext {
@@ -89,7 +94,7 @@ export class Cluster {
   }
 
   #connection(nodeId: number | undefined, use: ConnectionUse): Connection {
-    if (this.#closed) throw new LogFault('ERR_CLOSED', 'the client is closed');
+    if (this.#closing.signal.aborted) throw new LogFault('ERR_CLOSED', 'the client is closed');
     const address = this.#address(nodeId);
     const name = `${use}@${address === undefined ? '' : `${address.host}:${address.port}`}`;
     const known = this.#connections.get(name);
@@ -118,9 +123,9 @@ export class Cluster {
   }
 
   close(): void {
-    this.#closed = true;
     for (const connection of this.#connections.values()) connection.close();
     this.#connections.clear();
+    this.#closing.abort();
   }
 
   /** The topic as last seen, where that is recent enough to be used without asking. */

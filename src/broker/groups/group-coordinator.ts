@@ -115,6 +115,7 @@ export class GroupCoordinator implements Groups, TransactionalOffsets {
   /** Answers whoever waits and takes nothing more; resolves when what was taken is durable. */
   close(): Promise<void> {
     this.#expiry?.cancel();
+    this.#deadlines.close();
     return this.#log.close();
   }
 

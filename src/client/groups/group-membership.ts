@@ -62,7 +62,7 @@ export class GroupMembership {
   readonly #end = (): void => {
     this.#closed = true;
     this.#timer?.cancel();
-    this.#options.cluster.retryContext.signal?.removeEventListener('abort', this.#end);
+    this.#options.cluster.closing.removeEventListener('abort', this.#end);
   };
 
   constructor(options: MembershipOptions) {
@@ -75,7 +75,7 @@ export class GroupMembership {
     for (let word = 0; word < ID_WORDS; word++) view.setUint32(word * 4, random.uint32());
     this.#memberId = uuidFromBytes(id);
     // A client that is closed under its member has no heartbeats: the group learns it by its silence.
-    cluster.retryContext.signal?.addEventListener('abort', this.#end);
+    cluster.closing.addEventListener('abort', this.#end);
   }
 
   get link(): CoordinatorLink {
