@@ -1,6 +1,7 @@
 // Every benchmark suite, in the order in which they run.
 
 import { browserSuite } from './browser/suite.ts';
+import { ownClientSuite } from './end-to-end/own-client.ts';
 import { endToEndSuite } from './end-to-end/suite.ts';
 import { crc32cSuite } from './kernels/crc32c.ts';
 import { indexSearchSuite } from './kernels/index-search.ts';
@@ -13,6 +14,7 @@ export const SUITES: readonly Suite[] = [
   recordBatchesSuite,
   indexSearchSuite,
   endToEndSuite,
+  ownClientSuite,
   browserSuite,
   workerdSuite,
 ];

@@ -366,10 +366,11 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
     const { compression } = batch;
     const plain =
       compression === 0 ? undefined : await decompress(compression, batch.recordsBytes, this.#context.codecs);
+    const table = batch.table(plain);
     const records: ConsumedRecord[] = [];
-    for (const record of batch.records(plain)) {
-      const { offset } = record;
-      if (offset >= fromOffset && offset < end) records.push(new ConsumedRecord(source, record));
+    for (let index = 0; index < batch.recordCount; index++) {
+      const record = new ConsumedRecord(source, table, index);
+      if (record.offset >= fromOffset && record.offset < end) records.push(record);
     }
     return records;
   }

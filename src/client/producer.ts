@@ -26,7 +26,7 @@ export interface ProducerOptions {
    * partition has nothing else on the way, with all that has come by then.
    */
   readonly lingerMs?: number;
-  /** A batch is full at this size (batch.size), in bytes. Default 512 KiB. A larger record goes in a batch of its own. */
+  /** A batch is full at this size (batch.size), in bytes. Default 256 KiB. A larger record goes in a batch of its own. */
   readonly batchBytes?: number;
   /** Bytes of records that may wait for acknowledgement (buffer.memory); beyond, `send` waits. Default 32 MiB. */
   readonly bufferBytes?: number;
@@ -73,7 +73,7 @@ export interface SendRequest {
 const DEFAULTS = {
   acks: -1,
   lingerMs: 0,
-  batchBytes: 512 * 1024,
+  batchBytes: 256 * 1024,
   bufferBytes: 32 * 1024 * 1024,
   retries: 8,
   retryBackoffMs: 100,
@@ -220,7 +220,7 @@ export class Producer {
       kernels: this.#context.kernels,
       budget: this.#budget,
       batchBytes: this.#options.batchBytes,
-      memoryBytesMax: this.#options.bufferBytes / 2,
+      memoryBytesMax: this.#options.bufferBytes,
       compressor: this.#compressor,
       identities: this.#identities,
       onOpen: (batch) => this.#opened(batch),

@@ -48,25 +48,49 @@ const UTF8_DECODER = new TextDecoder();
 const UTF8_ENCODER = new TextEncoder();
 const NO_HEADERS: readonly HeaderPair[] = [];
 
-/** A record as it came from the log. Key and value are views of the response they came in: copy what is kept long. */
+/** Where the parts of a record are, until they are asked for. */
+export interface RecordSource {
+  offset(index: number): number;
+  timestamp(index: number): number;
+  key(index: number): Uint8Array | null;
+  value(index: number): Uint8Array | null;
+  headers(index: number): readonly RecordHeader[];
+}
+
+/**
+ * A record as it came from the log. Key and value are views of the response they came in, made when they are asked for:
+ * copy what is kept long.
+ */
 export class ConsumedRecord implements TopicPartition {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
-  /** Milliseconds since 1970; -1 where the record has none. */
-  readonly timestamp: number;
-  readonly key: Uint8Array | null;
-  readonly value: Uint8Array | null;
-  readonly headers: readonly RecordHeader[];
+  readonly #source: RecordSource;
+  readonly #index: number;
 
-  constructor(place: TopicPartition, record: Omit<ConsumedRecord, keyof TopicPartition | 'text' | 'json' | 'keyText'>) {
+  constructor(place: TopicPartition, source: RecordSource, index: number) {
     this.topic = place.topic;
     this.partition = place.partition;
-    this.offset = record.offset;
-    this.timestamp = record.timestamp;
-    this.key = record.key;
-    this.value = record.value;
-    this.headers = record.headers;
+    this.offset = source.offset(index);
+    this.#source = source;
+    this.#index = index;
+  }
+
+  /** Milliseconds since 1970; -1 where the record has none. */
+  get timestamp(): number {
+    return this.#source.timestamp(this.#index);
+  }
+
+  get key(): Uint8Array | null {
+    return this.#source.key(this.#index);
+  }
+
+  get value(): Uint8Array | null {
+    return this.#source.value(this.#index);
+  }
+
+  get headers(): readonly RecordHeader[] {
+    return this.#source.headers(this.#index);
   }
 
   /** The value as UTF-8 text; '' where it is null. */
@@ -82,6 +106,12 @@ export class ConsumedRecord implements TopicPartition {
   /** The value parsed as JSON. Throws a SyntaxError where it is not JSON. */
   json(): unknown {
     return JSON.parse(this.text());
+  }
+
+  /** What Node's and Deno's `console.log` show. */
+  [Symbol.for('nodejs.util.inspect.custom')](): object {
+    const { topic, partition, offset, timestamp, key, value, headers } = this;
+    return { topic, partition, offset, timestamp, key, value, headers };
   }
 }
 

@@ -149,17 +149,19 @@ export class DecodedBatch {
    * are views over the bytes given. Throws `LogFault` ERR_CORRUPT_LOG where they do not follow the format.
    */
   records(decompressed?: Uint8Array): DecodedRecord[] {
+    const table = this.table(decompressed);
+    return Array.from({ length: this.recordCount }, (_, index) => new DecodedRecord(table, index));
+  }
+
+  /** The same records, without an object for each. */
+  table(decompressed?: Uint8Array): RecordTable {
     if (decompressed === undefined && this.compression !== 0) {
       throw new LogFault(
         'ERR_UNSUPPORTED',
         `Records under compression codec ${this.compression} must be decompressed first`,
       );
     }
-    const bytes = decompressed ?? this.recordsBytes;
-    const table = this.#tabulate(bytes);
-    const records: DecodedRecord[] = new Array(this.recordCount);
-    for (let index = 0; index < this.recordCount; index++) records[index] = new DecodedRecord(this, table, index);
-    return records;
+    return this.#tabulate(decompressed ?? this.recordsBytes);
   }
 
   #tabulate(bytes: Uint8Array): RecordTable {
@@ -180,7 +182,7 @@ export class DecodedBatch {
     );
     if (status !== STATUS_OK) throw this.#corrupt(`its records gave status ${status}`);
     const entries = this.#kernels.words().slice(table / WORD_BYTES, table / WORD_BYTES + count * WORDS);
-    return { bytes, words: entries, doubles: new Float64Array(entries.buffer), utf8: new TextDecoder() };
+    return new RecordTable(this, bytes, entries);
   }
 
   #corrupt(reason: string): LogFault {
@@ -188,59 +190,89 @@ export class DecodedBatch {
   }
 }
 
-interface RecordTable {
-  readonly bytes: Uint8Array;
-  readonly words: Int32Array;
-  readonly doubles: Float64Array;
-  readonly utf8: TextDecoder;
+/** The records of a batch by their number, from 0: their parts are made when they are asked for, anew each time. */
+export class RecordTable {
+  readonly #bytes: Uint8Array;
+  readonly #words: Int32Array;
+  readonly #doubles: Float64Array;
+  readonly #baseOffset: number;
+  /** The time of all of them, where the batch carries the log append time. */
+  readonly #logAppendTime: number | undefined;
+
+  /** `words` holds an entry of the kernel's table for each record. */
+  constructor(batch: DecodedBatch, bytes: Uint8Array, words: Int32Array<ArrayBuffer>) {
+    this.#bytes = bytes;
+    this.#words = words;
+    this.#doubles = new Float64Array(words.buffer);
+    this.#baseOffset = batch.baseOffset;
+    this.#logAppendTime = batch.hasLogAppendTime ? batch.maxTimestamp : undefined;
+  }
+
+  #word(index: number, byte: number): number {
+    return this.#words[index * WORDS + byte / WORD_BYTES] ?? 0;
+  }
+
+  offset(index: number): number {
+    return this.#baseOffset + this.#word(index, RECORD_TABLE_OFFSET_DELTA);
+  }
+
+  /** Milliseconds since 1970; the batch's where it carries the log append time. */
+  timestamp(index: number): number {
+    return this.#logAppendTime ?? this.#doubles[index * DOUBLES + RECORD_TABLE_TIMESTAMP / DOUBLE_BYTES] ?? 0;
+  }
+
+  key(index: number): Uint8Array | null {
+    return this.#slice(this.#word(index, RECORD_TABLE_KEY), this.#word(index, RECORD_TABLE_KEY_BYTES));
+  }
+
+  value(index: number): Uint8Array | null {
+    return this.#slice(this.#word(index, RECORD_TABLE_VALUE), this.#word(index, RECORD_TABLE_VALUE_BYTES));
+  }
+
+  headers(index: number): DecodedHeader[] {
+    const count = this.#word(index, RECORD_TABLE_HEADER_COUNT);
+    return count === 0 ? [] : readHeaders(this.#bytes, this.#word(index, RECORD_TABLE_HEADERS), count);
+  }
+
+  #slice(position: number, length: number): Uint8Array | null {
+    return length < 0 ? null : this.#bytes.subarray(position, position + length);
+  }
 }
 
-/** One record. Its parts are made when they are asked for, anew each time. */
+/** One record. */
 export class DecodedRecord {
-  readonly #batch: DecodedBatch;
   readonly #table: RecordTable;
   readonly #index: number;
 
-  constructor(batch: DecodedBatch, table: RecordTable, index: number) {
-    this.#batch = batch;
+  constructor(table: RecordTable, index: number) {
     this.#table = table;
     this.#index = index;
   }
 
-  #word(byte: number): number {
-    return this.#table.words[this.#index * WORDS + byte / WORD_BYTES] ?? 0;
-  }
-
   get offset(): number {
-    return this.#batch.baseOffset + this.#word(RECORD_TABLE_OFFSET_DELTA);
+    return this.#table.offset(this.#index);
   }
 
-  /** Milliseconds since 1970; the batch's where it carries the log append time. */
   get timestamp(): number {
-    if (this.#batch.hasLogAppendTime) return this.#batch.maxTimestamp;
-    return this.#table.doubles[this.#index * DOUBLES + RECORD_TABLE_TIMESTAMP / DOUBLE_BYTES] ?? 0;
+    return this.#table.timestamp(this.#index);
   }
 
   get key(): Uint8Array | null {
-    return this.#slice(this.#word(RECORD_TABLE_KEY), this.#word(RECORD_TABLE_KEY_BYTES));
+    return this.#table.key(this.#index);
   }
 
   get value(): Uint8Array | null {
-    return this.#slice(this.#word(RECORD_TABLE_VALUE), this.#word(RECORD_TABLE_VALUE_BYTES));
+    return this.#table.value(this.#index);
   }
 
   get headers(): DecodedHeader[] {
-    const count = this.#word(RECORD_TABLE_HEADER_COUNT);
-    return count === 0 ? [] : readHeaders(this.#table, this.#word(RECORD_TABLE_HEADERS), count);
-  }
-
-  #slice(position: number, length: number): Uint8Array | null {
-    return length < 0 ? null : this.#table.bytes.subarray(position, position + length);
+    return this.#table.headers(this.#index);
   }
 }
 
 /** Headers whose bounds the kernel has checked. */
-function readHeaders({ bytes, utf8 }: RecordTable, first: number, count: number): DecodedHeader[] {
+function readHeaders(bytes: Uint8Array, first: number, count: number): DecodedHeader[] {
+  const utf8 = new TextDecoder();
   const headers: DecodedHeader[] = [];
   let position = first;
   const length = (): number => {
