@@ -78,10 +78,12 @@ function workersDefault(): number {
 
 async function start(options: StartOptions): Promise<void> {
   if (options.workers > WORKERS_MAX) throw new LogFault('ERR_USAGE', `--workers takes at most ${WORKERS_MAX}`);
-  const [{ startLog }, { startBroker }] = await Promise.all([
+  const [{ startLog }, { startBroker }, { letHeapGrow }] = await Promise.all([
     import('./start-log.ts'),
     import('../platform/node/broker.ts'),
+    import('../platform/node/heap-growth.ts'),
   ]);
+  letHeapGrow();
   const log = await startLog(options.logLevel);
   const ended = endedBySignal(log.logger);
   const given = await configOf(options);
