@@ -35,6 +35,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/client',
     'src/net',
   ],
+  // The bare log, for those who want no broker.
+  'src/engine': [
+    'src/core',
+    'src/compression',
+    'src/wasm',
+    'src/storage',
+    'src/partition',
+    'src/client/client-clock.ts',
+    'src/client/client-random.ts',
+  ],
   // What a test may do to a broker: time, faults, waits.
   'src/testing': ['src/core', 'src/protocol', 'src/broker/request-handler.ts', 'src/client', 'src/embedded'],
   'src/platform': [
@@ -51,6 +61,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/uplink',
     'src/embedded',
     'src/testing',
+    'src/engine',
   ],
   'src/cli': ['src/core', 'src/client', 'src/platform', 'src/storage', 'src/wasm', 'src/broker/config'],
   workers: ['src/core', 'src/wasm', 'src/storage', 'src/partition', 'src/platform'],

@@ -1,0 +1,69 @@
+// How a log is opened: its store taken, its WebAssembly compiled.
+
+import { STANDARD_CLOCK } from '../client/client-clock.ts';
+import { STANDARD_RANDOM } from '../client/client-random.ts';
+import { createPortableCodecs } from '../compression/portable-codecs.ts';
+import type { BatchCodecs } from '../core/compression.ts';
+import type { Clock, Random, Store } from '../core/platform.ts';
+import { DataDirectory, type ProcessIdentity } from '../storage/data-directory.ts';
+import { MemoryStore } from '../storage/memory-store.ts';
+import { Kernels } from '../wasm/kernels.ts';
+import type { LogSettings } from './log-settings.ts';
+import { PartitionLog } from './partition-log.ts';
+
+/** `millrace.wasm`: a compiled module (all that Workers accept), its bytes, or a promise of one of these. */
+export type LogWasm =
+  | WebAssembly.Module
+  | ArrayBuffer
+  | Uint8Array<ArrayBuffer>
+  | Promise<WebAssembly.Module | ArrayBuffer | Uint8Array<ArrayBuffer>>;
+
+export interface OpenLogOptions extends LogSettings {
+  readonly wasm: LogWasm;
+  /** Where the log is kept, alone; it stays the caller's. Default: memory. */
+  readonly store?: Store | undefined;
+  /** Codecs beside gzip, synchronous ones. */
+  readonly codecs?: Partial<BatchCodecs> | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+  /** Who may have the store, where several processes could open it. Default: nobody else can. */
+  readonly ownership?:
+    | { readonly process: ProcessIdentity; readonly isRunning: (process: ProcessIdentity) => boolean }
+    | undefined;
+}
+
+const SOLE_OWNER = { process: { pid: 1, startedAt: '0' }, isRunning: () => false };
+
+/**
+ * Opens the log in a store, or makes one there. Throws LogFault ERR_CONFIG, ERR_DATA_DIRECTORY_LOCKED,
+ * ERR_DATA_DIRECTORY_UNREADABLE, ERR_CORRUPT_LOG, ERR_STORAGE.
+ */
+export function openLog(options: OpenLogOptions): Promise<PartitionLog> {
+  return openOver(options, { closesStore: false });
+}
+
+/** As {@link openLog}, for a store that may have been opened for this log alone and then ends with it. */
+export async function openOver(
+  options: OpenLogOptions,
+  { closesStore }: { readonly closesStore: boolean },
+): Promise<PartitionLog> {
+  const { wasm, codecs, ownership = SOLE_OWNER, ...settings } = options;
+  const { store = new MemoryStore(), clock = STANDARD_CLOCK, random = STANDARD_RANDOM } = options;
+  const loaded = await wasm;
+  const kernels = Kernels.create(loaded instanceof WebAssembly.Module ? loaded : await WebAssembly.compile(loaded));
+  const directory = DataDirectory.open({ store, nodeId: 1, random, ...ownership });
+  try {
+    return PartitionLog.open({
+      directory,
+      kernels,
+      clock,
+      store,
+      codecs: { ...createPortableCodecs(), ...codecs },
+      settings,
+      closesStore,
+    });
+  } catch (error) {
+    directory.close(false);
+    throw error;
+  }
+}
