@@ -7,6 +7,7 @@ import { crc32cSuite } from './kernels/crc32c.ts';
 import { indexSearchSuite } from './kernels/index-search.ts';
 import { recordBatchesSuite } from './kernels/record-batches.ts';
 import type { Suite } from './row.ts';
+import { runtimesSuite } from './runtimes/suite.ts';
 import { workerdSuite } from './workerd/suite.ts';
 
 export const SUITES: readonly Suite[] = [
@@ -15,6 +16,7 @@ export const SUITES: readonly Suite[] = [
   indexSearchSuite,
   endToEndSuite,
   ownClientSuite,
+  runtimesSuite,
   browserSuite,
   workerdSuite,
 ];
