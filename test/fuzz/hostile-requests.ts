@@ -74,11 +74,24 @@ export class HostileRequests {
     return this.#random.next(2) === 0 ? frame : mutated(frame, this.#random);
   }
 
+  /** Frames of every API in every version, one after the other: as built, and once more damaged. */
+  *inTurn(): Generator<Uint8Array, void> {
+    for (const api of this.#options.apis) {
+      const [first, last] = api.versions;
+      for (let version = first; version <= last; version++) {
+        yield this.#of(api, version);
+        yield mutated(this.#of(api, version), this.#random);
+      }
+    }
+  }
+
   #built(): Uint8Array {
-    const random = this.#random;
-    const api = random.pick(this.#options.apis);
+    const api = this.#random.pick(this.#options.apis);
     const [first, last] = api.versions;
-    const apiVersion = first + random.next(last - first + 1);
+    return this.#of(api, first + this.#random.next(last - first + 1));
+  }
+
+  #of(api: AnyApi, apiVersion: number): Uint8Array {
     this.#correlationId = (this.#correlationId + 1) | 0;
     const writer = new Writer();
     const header = { apiKey: api.key, apiVersion, correlationId: this.#correlationId, clientId: this.#clientId() };

@@ -45,6 +45,22 @@ export interface FuzzReport {
   readonly frames: number;
   readonly answered: number;
   readonly refused: number;
+  /** APIs and versions, as `key/version`, that the broker was asked for in a header that can be read. */
+  readonly asked: ReadonlySet<string>;
+}
+
+/** Every API and version that the broker serves, as `key/version`. */
+export function servedVersions(): string[] {
+  return ROUTES.flatMap(({ api: { key, versions } }) =>
+    Array.from({ length: versions[1] - versions[0] + 1 }, (_, index) => `${key}/${versions[0] + index}`),
+  );
+}
+
+/** `key/version` by a frame's header; undefined where the frame is too short to have one. */
+export function askedBy(frame: Uint8Array): string | undefined {
+  if (frame.length < 4) return undefined;
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  return `${view.getInt16(0)}/${view.getInt16(2)}`;
 }
 
 export type Plant = (broker: RequestHandler) => RequestHandler;
@@ -165,13 +181,26 @@ export async function fuzzRequests({ seed, seconds, plant }: FuzzOptions): Promi
   const apis = ROUTES.map(({ api }) => api);
   const requests = new HostileRequests(seed, { apis, topicNames: TOPIC_NAMES });
   const totals = { frames: 0, answered: 0, refused: 0 };
+  const asked = new Set<string>();
+  // Every API and version comes in turn, however short the time is; what is left of it goes to random ones.
+  const inTurn = requests.inTurn();
+  let isThrough = false;
+  const next = (): Uint8Array => {
+    const turn = isThrough ? undefined : inTurn.next();
+    isThrough ||= turn?.done === true;
+    const frame = turn === undefined || turn.done === true ? requests.next() : turn.value;
+    const header = askedBy(frame);
+    if (header !== undefined) asked.add(header);
+    return frame;
+  };
   const endMs = performance.now() + seconds * 1000;
   const bytesBefore = process.memoryUsage().rss;
-  while (performance.now() < endMs) {
+  const goesOn = (): boolean => !isThrough || performance.now() < endMs;
+  while (goesOn()) {
     const target = await RequestTarget.start(plant);
     for (const id of await target.topicIds()) requests.learnTopicId(id);
-    while (performance.now() < endMs && target.report.frames < FRAMES_PER_BROKER) {
-      const frames = Array.from({ length: FRAMES_AT_ONCE }, () => requests.next());
+    while (goesOn() && target.report.frames < FRAMES_PER_BROKER) {
+      const frames = Array.from({ length: FRAMES_AT_ONCE }, next);
       await target.attack(frames).catch((error: unknown) => {
         throw new Error(`MILLRACE_FUZZ_SEED=${seed}: ${String(error)}`, { cause: error });
       });
@@ -181,5 +210,5 @@ export async function fuzzRequests({ seed, seconds, plant }: FuzzOptions): Promi
     const grown = process.memoryUsage().rss - bytesBefore;
     if (grown > BYTES_GROWTH_MAX) throw new Error(`MILLRACE_FUZZ_SEED=${seed}: ${grown} bytes more than at the start`);
   }
-  return totals;
+  return { ...totals, asked };
 }
