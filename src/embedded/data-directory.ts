@@ -4,7 +4,8 @@
 import type { PartitionCheckpoint, PartitionCheckpoints, StoredPartition } from '../broker/partition-checkpoints.ts';
 import { LogFault } from '../core/fault.ts';
 import type { Random, Store } from '../core/platform.ts';
-import { DataDirectory, type ProcessIdentity } from '../storage/data-directory.ts';
+import { DataDirectory } from '../storage/data-directory.ts';
+import type { DirectoryLockOptions } from '../storage/directory-lock.ts';
 import { readTopicId } from '../storage/partition-metadata.ts';
 
 /** A data directory that belongs to this process until it is closed. The store stays the caller's. */
@@ -16,11 +17,7 @@ export interface OpenDataDirectory {
 }
 
 /** Who may have the directory, where several processes could open it. */
-export interface DirectoryOwnership {
-  readonly process: ProcessIdentity;
-  /** Whether this very process is still running. */
-  readonly isRunning: (process: ProcessIdentity) => boolean;
-}
+export type DirectoryOwnership = Omit<DirectoryLockOptions, 'store'>;
 
 export interface DirectoryOptions {
   /** A store whose root is the data directory. */
@@ -34,7 +31,11 @@ export interface DirectoryOptions {
 }
 
 /** For a store that nobody else can open while this one has it: a lock that is found is that of a process that ended. */
-export const SOLE_OWNER: DirectoryOwnership = { process: { pid: 1, startedAt: '0' }, isRunning: () => false };
+export const SOLE_OWNER: DirectoryOwnership = {
+  process: { pid: 1, startedAt: '0' },
+  isRunning: () => false,
+  pause: () => undefined,
+};
 
 /** Throws LogFault ERR_STORAGE, ERR_DATA_DIRECTORY_LOCKED, ERR_DATA_DIRECTORY_UNREADABLE. */
 export function openDataDirectory(options: DirectoryOptions): OpenDataDirectory {

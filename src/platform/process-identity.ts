@@ -2,7 +2,10 @@
 // differ between runtimes come in as arguments.
 
 import type { DirectoryOwnership } from '../embedded/data-directory.ts';
-import type { ProcessIdentity } from '../storage/data-directory.ts';
+import type { ProcessIdentity } from '../storage/directory-lock.ts';
+
+/** Between two looks at other processes that want the same directory. */
+const PAUSE_MS = 10;
 
 export interface ProcessView {
   readonly pid: number;
@@ -17,6 +20,7 @@ export function ownershipOf(view: ProcessView): DirectoryOwnership {
   return {
     process: identityOf(view, view.pid) ?? { pid: view.pid, startedAt: '0' },
     isRunning: (owner) => isRunning(view, owner),
+    pause: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS),
   };
 }
 

@@ -2,7 +2,7 @@
 // checkpoints of its partitions. It knows directories by name and opens no log.
 //
 //   meta.properties                       cluster, node and directory id, as Kafka 4 writes them
-//   .lock                                 process that has the directory: pid and start, one line
+//   .lock, .lock-<pid>-<start>            directory-lock.ts
 //   .kafka_cleanshutdown                  there between an orderly close and the next open
 //   recovery-point-offset-checkpoint      checkpoints.ts
 //   log-start-offset-checkpoint           checkpoints.ts
@@ -23,31 +23,19 @@ import {
   readCheckpoint,
   writeCheckpoint,
 } from './checkpoints.ts';
+import { DirectoryLock, type DirectoryLockOptions } from './directory-lock.ts';
 import { DELETED_DIRECTORY_SUFFIX } from './file-names.ts';
 
 const META_FILE = 'meta.properties';
-const LOCK_FILE = '.lock';
 const CLEAN_SHUTDOWN_FILE = '.kafka_cleanshutdown';
 /** What Kafka's CleanShutdownFileHandler writes for a broker without an epoch. */
 const CLEAN_SHUTDOWN_CONTENT = '{"version":0,"brokerEpoch":-1}';
 
-/** A process, told apart from a later one of the same pid by its start. */
-export interface ProcessIdentity {
-  readonly pid: number;
-  /** Anything without white space that no later process of the same pid shares. */
-  readonly startedAt: string;
-}
-
-export interface DataDirectoryOptions {
-  /** A store whose root is the data directory. */
-  readonly store: Store;
+export interface DataDirectoryOptions extends DirectoryLockOptions {
   readonly nodeId: number;
   /** Cluster that the directory must belong to; undefined takes the one it has, or makes one. */
   readonly clusterId?: string;
   readonly random: Random;
-  readonly process: ProcessIdentity;
-  /** Whether this very process is still running. */
-  readonly isRunning: (process: ProcessIdentity) => boolean;
 }
 
 export interface DirectoryIdentity {
@@ -61,6 +49,7 @@ export class DataDirectory {
   /** The process before closed every log in order. */
   readonly cleanShutdown: boolean;
   readonly #store: Store;
+  readonly #lock: DirectoryLock;
   readonly #recoveryPoints: Map<string, number>;
   readonly #logStartOffsets: Map<string, number>;
   #closed = false;
@@ -70,17 +59,18 @@ export class DataDirectory {
    * ERR_DATA_DIRECTORY_UNREADABLE where a file does not parse or belongs to another broker, and ERR_STORAGE.
    */
   static open(options: DataDirectoryOptions): DataDirectory {
-    lock(options);
+    const lock = DirectoryLock.take(options);
     try {
-      return new DataDirectory(options);
+      return new DataDirectory(options, lock);
     } catch (error) {
-      options.store.remove(LOCK_FILE);
+      lock.release();
       throw error;
     }
   }
 
-  private constructor(options: DataDirectoryOptions) {
+  private constructor(options: DataDirectoryOptions, lock: DirectoryLock) {
     const { store } = options;
+    this.#lock = lock;
     this.#store = store;
     this.identity = identify(options);
     this.#recoveryPoints = readCheckpoint(store, RECOVERY_POINT_FILE);
@@ -147,7 +137,7 @@ export class DataDirectory {
       this.#store.replaceSmall(CLEAN_SHUTDOWN_FILE, new TextEncoder().encode(CLEAN_SHUTDOWN_CONTENT));
       this.#store.flushDirectory('');
     }
-    this.#store.remove(LOCK_FILE);
+    this.#lock.release();
   }
 
   #removeLeftovers(): void {
@@ -159,26 +149,6 @@ export class DataDirectory {
   #assertOpen(): void {
     assert(!this.#closed, 'the data directory is open');
   }
-}
-
-function lock({ store, process, isRunning }: DataDirectoryOptions): void {
-  const owner = readLock(store);
-  if (owner !== undefined && isRunning(owner)) throw locked(owner);
-  store.replaceSmall(LOCK_FILE, new TextEncoder().encode(`${process.pid} ${process.startedAt}\n`));
-  // Of two processes that start at once the later writer has it.
-  const now = readLock(store);
-  if (now?.pid !== process.pid || now.startedAt !== process.startedAt) throw locked(now ?? process);
-}
-
-function locked(owner: ProcessIdentity): LogFault {
-  return new LogFault('ERR_DATA_DIRECTORY_LOCKED', `process ${owner.pid} has the data directory`);
-}
-
-/** Kafka's own lock file is empty and has no owner to be asked for. */
-function readLock(store: Store): ProcessIdentity | undefined {
-  const content = store.readSmall(LOCK_FILE);
-  const match = /^([0-9]+) (\S+)\n$/.exec(new TextDecoder().decode(content));
-  return match?.[2] === undefined ? undefined : { pid: Number(match[1]), startedAt: match[2] };
 }
 
 function identify(options: DataDirectoryOptions): DirectoryIdentity {

@@ -1,12 +1,21 @@
 import { expect, test } from 'vitest';
-import { DataDirectory, type DataDirectoryOptions, type ProcessIdentity } from '../../src/storage/data-directory.ts';
+import { DataDirectory, type DataDirectoryOptions } from '../../src/storage/data-directory.ts';
+import type { ProcessIdentity } from '../../src/storage/directory-lock.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 
 const ME: ProcessIdentity = { pid: 10, startedAt: '111' };
 
 function open(store: MemoryStore, overrides: Partial<DataDirectoryOptions> = {}): DataDirectory {
   const random = { uint32: () => 4, uuid: () => new Uint8Array(16).fill(7) };
-  return DataDirectory.open({ store, nodeId: 1, random, process: ME, isRunning: () => false, ...overrides });
+  return DataDirectory.open({
+    store,
+    nodeId: 1,
+    random,
+    process: ME,
+    isRunning: () => false,
+    pause: () => undefined,
+    ...overrides,
+  });
 }
 
 const textOf = (store: MemoryStore, path: string) => new TextDecoder().decode(store.readSmall(path));
@@ -61,6 +70,58 @@ test('a directory in use is refused, one that a dead process left is taken over'
   expect(textOf(store, '.lock')).toBe('11 222\n');
   taken.close(true);
   expect(store.exists('.lock')).toBe(false);
+});
+
+/** Calls `act` once, before the operation of this number. */
+function interruptedAt(store: MemoryStore, number: number, act: () => void): MemoryStore {
+  let count = 0;
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      return (...given: unknown[]): unknown => {
+        if (++count === number) act();
+        return Reflect.apply(member, target, given);
+      };
+    },
+  });
+}
+
+test('of two processes one has the directory, wherever the one overtakes the other, with or without what another left', () => {
+  const attempt = (store: MemoryStore, process: ProcessIdentity): boolean => {
+    try {
+      open(store, { process, isRunning: ({ pid }) => pid !== 99 });
+      return true;
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ERR_DATA_DIRECTORY_LOCKED' });
+      return false;
+    }
+  };
+  const [small, large] = [ME, { pid: 11, startedAt: '222' }];
+  let overtaken = 0;
+  for (const left of [false, true]) {
+    for (const [first, second] of [
+      [small, large],
+      [large, small],
+    ] as const) {
+      for (let number = 1; ; number++) {
+        const store = new MemoryStore();
+        if (left) for (const name of ['.lock', '.lock-99-1']) put(store, name, name === '.lock' ? '99 1\n' : '');
+        let other: boolean | undefined;
+        const one = attempt(
+          interruptedAt(store, number, () => {
+            other = attempt(store, second);
+          }),
+          first,
+        );
+        if (other === undefined) break;
+        overtaken += 1;
+        expect([one, other].filter(Boolean)).toHaveLength(1);
+        expect(store.paths().filter((path) => path.startsWith('.lock-'))).toHaveLength(1);
+      }
+    }
+  }
+  expect(overtaken).toBeGreaterThan(20);
 });
 
 test('the marker of an orderly close is there for one start alone', () => {

@@ -45,5 +45,10 @@ function createTree(path: string): void {
   if (existsSync(path)) return;
   const parent = dirname(path);
   if (parent !== path) createTree(parent);
-  mkdirSync(path);
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another process that starts may have made it meanwhile.
+    if (!existsSync(path)) throw error;
+  }
 }
