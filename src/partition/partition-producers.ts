@@ -2,10 +2,10 @@
 // snapshot for every new segment and at close, and finds the aborted transactions of what is read.
 
 import { LogFault } from '../core/fault.ts';
-import { batchBytesAt, lastOffsetAt, viewOf } from '../storage/batch-header.ts';
 import type { LastOfProducers } from '../storage/cleaner-filter.ts';
 import type { Log } from '../storage/log.ts';
 import type { ProducerFiles } from '../storage/producer-files.ts';
+import { batchBytesAt, lastOffsetAt, viewOf } from '../wasm/batch-header.ts';
 import type { Refusal } from './batch-check.ts';
 import type { AbortedTransaction, ActiveProducer, AppendOrigin } from './commands.ts';
 import { recoverProducers } from './producer-recovery.ts';

@@ -11,7 +11,7 @@
 // decided to go.
 
 import { CLEANER_WINDOW_BYTES } from '../core/limits.ts';
-import { type BatchHeader, readBatchHeader, viewOf } from './batch-header.ts';
+import { type BatchHeader, readBatchHeader, viewOf } from '../wasm/batch-header.ts';
 import { CLEANED_SUFFIX, joinPath, SEGMENT_SUFFIXES, SWAP_SUFFIX, segmentFileName } from './file-names.ts';
 import { Segment, type SegmentHome } from './segment.ts';
 import type { AbortedEntry } from './transaction-index.ts';

@@ -11,8 +11,8 @@ import {
   RECORD_TABLE_VALUE_BYTES,
 } from '../../assembly/shared/record-table-layout.ts';
 import { STATUS_COUNT, STATUS_OK } from '../../assembly/shared/status.ts';
+import type { BatchHeader } from '../wasm/batch-header.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import type { BatchHeader } from './batch-header.ts';
 
 const HASH_BYTES = 16;
 const SECRET_BYTES = 16;

@@ -18,8 +18,8 @@ import {
   BATCH_RECORD_COUNT,
 } from '../../assembly/shared/batch-layout.ts';
 import { CLEANER_RECORDS_PER_STEP, CLEANER_WINDOW_BYTES } from '../core/limits.ts';
+import { type BatchHeader, viewOf, writeInt64 } from '../wasm/batch-header.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import { type BatchHeader, viewOf, writeInt64 } from './batch-header.ts';
 import type { BatchRecords } from './cleaner-records.ts';
 
 /** A varint of 32 bits and one of 64, at their longest. */

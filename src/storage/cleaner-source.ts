@@ -5,7 +5,7 @@ import { BATCH_HEADER_BYTES, BATCH_LENGTH, BATCH_LENGTH_OVERHEAD } from '../../a
 import { STATUS_OK } from '../../assembly/shared/status.ts';
 import { LogFault } from '../core/fault.ts';
 import { CLEANER_WINDOW_BYTES } from '../core/limits.ts';
-import { type BatchHeader, headerProblem, readBatchHeader, viewOf } from './batch-header.ts';
+import { type BatchHeader, headerProblem, readBatchHeader, viewOf } from '../wasm/batch-header.ts';
 import type { BatchRecords } from './cleaner-records.ts';
 import type { EpochCheckpoint } from './epoch-checkpoint.ts';
 import type { Segment } from './segment.ts';

@@ -2,7 +2,7 @@
 // order, as compaction goes through them.
 
 import { ATTRIBUTE_TRANSACTIONAL } from '../../assembly/shared/batch-layout.ts';
-import type { BatchHeader } from './batch-header.ts';
+import type { BatchHeader } from '../wasm/batch-header.ts';
 import type { AbortedEntry } from './transaction-index.ts';
 
 export type MarkerKind = 'commit' | 'abort';

@@ -2,8 +2,8 @@
 // should be. Reads alone; it may run on the files of a broker that is not running.
 
 import type { Store } from '../core/platform.ts';
+import { type BatchHeader, baseOffsetAt, viewOf } from '../wasm/batch-header.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import { type BatchHeader, baseOffsetAt, viewOf } from './batch-header.ts';
 import { EpochCheckpoint } from './epoch-checkpoint.ts';
 import {
   joinPath,

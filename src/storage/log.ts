@@ -7,7 +7,7 @@ import { assert, present } from '../core/assert.ts';
 import { LogFault } from '../core/fault.ts';
 import { RETENTION_SEGMENTS_MAX } from '../core/limits.ts';
 import type { Clock } from '../core/platform.ts';
-import { baseOffsetOf } from './batch-header.ts';
+import { baseOffsetOf } from '../wasm/batch-header.ts';
 import { Compaction } from './cleaner.ts';
 import { DELETED_DIRECTORY_SUFFIX, parentPath } from './file-names.ts';
 import type { LogConfig } from './log-config.ts';

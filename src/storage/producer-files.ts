@@ -4,8 +4,8 @@
 import { ATTRIBUTE_CONTROL } from '../../assembly/shared/batch-layout.ts';
 import { present } from '../core/assert.ts';
 import { LogFault } from '../core/fault.ts';
+import type { BatchHeader } from '../wasm/batch-header.ts';
 import { RecordBatchDecoder } from '../wasm/record-batch-decoder.ts';
-import type { BatchHeader } from './batch-header.ts';
 import type { LoadedLog } from './log-loader.ts';
 import { decodeSnapshot, encodeSnapshot, type ProducerRecord } from './producer-snapshot.ts';
 import type { Segment, SegmentHome } from './segment.ts';

@@ -18,8 +18,8 @@
 // Crash policy: a file that does not pass its check, or is absent, is as good as an older one with more of the log read
 // again. It is never needed for the log's own content.
 
+import { readInt64, viewOf, writeInt64 } from '../wasm/batch-header.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import { readInt64, viewOf, writeInt64 } from './batch-header.ts';
 
 /** Batches that are remembered of each producer: as many as a client may have in flight (Kafka's number too). */
 export const PRODUCER_BATCHES_MAX = 5;

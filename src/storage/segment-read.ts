@@ -6,7 +6,6 @@ import { BATCH_HEADER_BYTES } from '../../assembly/shared/batch-layout.ts';
 import { STATUS_OK } from '../../assembly/shared/status.ts';
 import type { BatchCodecs } from '../core/compression.ts';
 import { LogFault } from '../core/fault.ts';
-import type { Kernels } from '../wasm/kernels.ts';
 import {
   type BatchHeader,
   baseOffsetAt,
@@ -15,7 +14,8 @@ import {
   lastOffsetAt,
   readBatchHeader,
   viewOf,
-} from './batch-header.ts';
+} from '../wasm/batch-header.ts';
+import type { Kernels } from '../wasm/kernels.ts';
 import type { EpochCheckpoint } from './epoch-checkpoint.ts';
 import type { ReadMemory } from './read-memory.ts';
 import type { Segment } from './segment.ts';

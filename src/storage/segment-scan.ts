@@ -7,8 +7,8 @@ import { BATCH_HEADER_BYTES, BATCH_MAGIC, BATCH_MAGIC_VALUE } from '../../assemb
 import { STATUS_CRC, STATUS_OK } from '../../assembly/shared/status.ts';
 import { SCAN_WINDOW_BYTES } from '../core/limits.ts';
 import type { StoreFile } from '../core/platform.ts';
+import { type BatchHeader, baseOffsetAt, headerProblem, readBatchHeader, viewOf } from '../wasm/batch-header.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import { type BatchHeader, baseOffsetAt, headerProblem, readBatchHeader, viewOf } from './batch-header.ts';
 import type { OffsetGaps } from './offset-gaps.ts';
 
 /** Attribute bits that no batch has set. */

@@ -5,8 +5,8 @@ import { BATCH_HEADER_BYTES } from '../../assembly/shared/batch-layout.ts';
 import { present } from '../core/assert.ts';
 import type { BatchCodecs } from '../core/compression.ts';
 import type { Store, StoreFile } from '../core/platform.ts';
+import { type BatchHeader, headerProblem, readBatchHeader, viewOf } from '../wasm/batch-header.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import { type BatchHeader, headerProblem, readBatchHeader, viewOf } from './batch-header.ts';
 import type { EpochCheckpoint } from './epoch-checkpoint.ts';
 import {
   DELETED_SUFFIX,

@@ -5,8 +5,8 @@
 import { assert } from '../core/assert.ts';
 import { INDEX_TAIL_BYTES_MAX, INDEX_WINDOW_BYTES } from '../core/limits.ts';
 import type { Store, StoreFile } from '../core/platform.ts';
+import { viewOf } from '../wasm/batch-header.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import { viewOf } from './batch-header.ts';
 
 const TAIL_BYTES_FIRST = 96;
 

@@ -6,8 +6,8 @@ import {
   TIME_ENTRY_TIMESTAMP,
 } from '../../assembly/shared/index-layout.ts';
 import type { Store } from '../core/platform.ts';
+import { readInt64, writeInt64 } from '../wasm/batch-header.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import { readInt64, writeInt64 } from './batch-header.ts';
 import { SparseIndex } from './sparse-index.ts';
 
 export interface TimeEntry {

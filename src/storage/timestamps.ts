@@ -6,8 +6,8 @@ import { ATTRIBUTE_LOG_APPEND_TIME } from '../../assembly/shared/batch-layout.ts
 import { codecName } from '../core/compression.ts';
 import { type FaultCode, LogFault } from '../core/fault.ts';
 import { DECOMPRESSED_BATCH_BYTES_MAX } from '../core/limits.ts';
+import type { BatchHeader } from '../wasm/batch-header.ts';
 import { type DecodedBatch, RecordBatchDecoder } from '../wasm/record-batch-decoder.ts';
-import type { BatchHeader } from './batch-header.ts';
 import type { Segment } from './segment.ts';
 import { type BatchPlace, HeaderWalk, locateBatch, type ReadTools, readBatches } from './segment-read.ts';
 import type { TimeEntry } from './time-index.ts';

@@ -11,7 +11,7 @@
 // segments behind it again, from the batches. One that cannot be right is rebuilt when it is read.
 
 import type { Store, StoreFile } from '../core/platform.ts';
-import { readInt64, viewOf, writeInt64 } from './batch-header.ts';
+import { readInt64, viewOf, writeInt64 } from '../wasm/batch-header.ts';
 
 export interface AbortedEntry {
   readonly producerId: number;

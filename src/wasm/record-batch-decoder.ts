@@ -6,21 +6,11 @@ import {
   ATTRIBUTE_CONTROL,
   ATTRIBUTE_LOG_APPEND_TIME,
   ATTRIBUTE_TRANSACTIONAL,
-  BATCH_ATTRIBUTES,
-  BATCH_BASE_OFFSET,
-  BATCH_BASE_SEQUENCE,
-  BATCH_BASE_TIMESTAMP,
   BATCH_HEADER_BYTES,
-  BATCH_LAST_OFFSET_DELTA,
-  BATCH_LEADER_EPOCH,
   BATCH_LENGTH,
   BATCH_LENGTH_OVERHEAD,
   BATCH_MAGIC,
   BATCH_MAGIC_VALUE,
-  BATCH_MAX_TIMESTAMP,
-  BATCH_PRODUCER_EPOCH,
-  BATCH_PRODUCER_ID,
-  BATCH_RECORD_COUNT,
   RECORD_BYTES_MIN,
 } from '../../assembly/shared/batch-layout.ts';
 import {
@@ -36,6 +26,7 @@ import {
 } from '../../assembly/shared/record-table-layout.ts';
 import { STATUS_OK } from '../../assembly/shared/status.ts';
 import { LogFault } from '../core/fault.ts';
+import { type BatchHeader, readBatchHeader, viewOf } from './batch-header.ts';
 import type { Kernels } from './kernels.ts';
 
 const WORD_BYTES = 4;
@@ -96,33 +87,45 @@ function corrupt(position: number, reason: string): LogFault {
 /** One batch: its header's fields, and its records on demand. A view: it stays valid as long as the bytes given. */
 export class DecodedBatch {
   readonly #kernels: Kernels;
+  readonly #header: BatchHeader;
   /** The whole batch. */
   readonly bytes: Uint8Array;
-  readonly baseOffset: number;
-  readonly lastOffset: number;
-  readonly partitionLeaderEpoch: number;
-  readonly attributes: number;
-  readonly baseTimestamp: number;
-  readonly maxTimestamp: number;
-  readonly producerId: number;
-  readonly producerEpoch: number;
-  readonly baseSequence: number;
-  readonly recordCount: number;
 
   constructor(kernels: Kernels, bytes: Uint8Array) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#kernels = kernels;
+    this.#header = readBatchHeader(viewOf(bytes), 0);
     this.bytes = bytes;
-    this.baseOffset = Number(view.getBigInt64(BATCH_BASE_OFFSET));
-    this.lastOffset = this.baseOffset + view.getInt32(BATCH_LAST_OFFSET_DELTA);
-    this.partitionLeaderEpoch = view.getInt32(BATCH_LEADER_EPOCH);
-    this.attributes = view.getUint16(BATCH_ATTRIBUTES);
-    this.baseTimestamp = Number(view.getBigInt64(BATCH_BASE_TIMESTAMP));
-    this.maxTimestamp = Number(view.getBigInt64(BATCH_MAX_TIMESTAMP));
-    this.producerId = Number(view.getBigInt64(BATCH_PRODUCER_ID));
-    this.producerEpoch = view.getInt16(BATCH_PRODUCER_EPOCH);
-    this.baseSequence = view.getInt32(BATCH_BASE_SEQUENCE);
-    this.recordCount = view.getInt32(BATCH_RECORD_COUNT);
+  }
+
+  get baseOffset(): number {
+    return this.#header.baseOffset;
+  }
+  get lastOffset(): number {
+    return this.#header.lastOffset;
+  }
+  get partitionLeaderEpoch(): number {
+    return this.#header.leaderEpoch;
+  }
+  get attributes(): number {
+    return this.#header.attributes;
+  }
+  get baseTimestamp(): number {
+    return this.#header.baseTimestamp;
+  }
+  get maxTimestamp(): number {
+    return this.#header.maxTimestamp;
+  }
+  get producerId(): number {
+    return this.#header.producerId;
+  }
+  get producerEpoch(): number {
+    return this.#header.producerEpoch;
+  }
+  get baseSequence(): number {
+    return this.#header.baseSequence;
+  }
+  get recordCount(): number {
+    return this.#header.recordCount;
   }
 
   /** 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd. */
