@@ -5,7 +5,8 @@ import { STANDARD_RANDOM } from '../client/client-random.ts';
 import { createPortableCodecs } from '../compression/portable-codecs.ts';
 import type { BatchCodecs } from '../core/compression.ts';
 import type { Clock, Random, Store } from '../core/platform.ts';
-import { DataDirectory, type ProcessIdentity } from '../storage/data-directory.ts';
+import { DataDirectory } from '../storage/data-directory.ts';
+import type { DirectoryLockOptions } from '../storage/directory-lock.ts';
 import { MemoryStore } from '../storage/memory-store.ts';
 import { Kernels } from '../wasm/kernels.ts';
 import type { LogSettings } from './log-settings.ts';
@@ -27,12 +28,16 @@ export interface OpenLogOptions extends LogSettings {
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
   /** Who may have the store, where several processes could open it. Default: nobody else can. */
-  readonly ownership?:
-    | { readonly process: ProcessIdentity; readonly isRunning: (process: ProcessIdentity) => boolean }
-    | undefined;
+  readonly ownership?: Ownership | undefined;
 }
 
-const SOLE_OWNER = { process: { pid: 1, startedAt: '0' }, isRunning: () => false };
+type Ownership = Omit<DirectoryLockOptions, 'store'>;
+
+const SOLE_OWNER: Ownership = {
+  process: { pid: 1, startedAt: '0' },
+  isRunning: () => false,
+  pause: () => undefined,
+};
 
 /**
  * Opens the log in a store, or makes one there. Throws LogFault ERR_CONFIG, ERR_DATA_DIRECTORY_LOCKED,
