@@ -9,6 +9,8 @@
  * @module
  */
 
+export { STANDARD_CLOCK } from '../client/client-clock.ts';
+export { STANDARD_RANDOM } from '../client/client-random.ts';
 export { createPortableCodecs } from '../compression/portable-codecs.ts';
 export { unavailableCodec } from '../compression/unavailable-codec.ts';
 export type { BatchCodec, BatchCodecs, CodecName } from '../core/compression.ts';
