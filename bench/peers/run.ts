@@ -48,14 +48,8 @@ async function runScenario(scenario: Scenario, options: RunOptions, books: Books
   const collected = new Map<Peer, (readonly Measurement[])[]>(peers.map((peer) => [peer, []]));
   for (let round = 1; round <= rounds; round++) {
     for (const [peer, runs] of collected) {
-      try {
-        runs.push(await runOnce(scenario, peer, { options, books }));
-        options.say(`${scenario.name} ${round}/${rounds} ${peer.name}: ${runText(runs.at(-1) ?? [])}`);
-      } catch (error) {
-        const cause = error instanceof Error ? error.message : String(error);
-        books.failures.push(`${scenario.name}, ${peer.name}, round ${round}: ${cause}`);
-        options.say(`FAILED ${scenario.name} ${round}/${rounds} ${peer.name}: ${cause}`);
-      }
+      const run = await runTwice(scenario, peer, { options, books, place: `${round}/${rounds}` });
+      if (run !== undefined) runs.push(run);
     }
   }
   return [...collected].map(([peer, runs]) => ({
@@ -64,6 +58,26 @@ async function runScenario(scenario: Scenario, options: RunOptions, books: Books
     version: peer.version,
     runs,
   }));
+}
+
+/** A run that fails is made once again, which is said; undefined where that fails, too. */
+async function runTwice(
+  scenario: Scenario,
+  peer: Peer,
+  { options, books, place }: { readonly options: RunOptions; readonly books: Books; readonly place: string },
+): Promise<readonly Measurement[] | undefined> {
+  for (const last of [false, true]) {
+    try {
+      const run = await runOnce(scenario, peer, { options, books });
+      options.say(`${scenario.name} ${place} ${peer.name}: ${runText(run)}`);
+      return run;
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error);
+      options.say(`FAILED ${scenario.name} ${place} ${peer.name}: ${cause}`);
+      if (last) books.failures.push(`${scenario.name}, ${peer.name}, round ${place}: ${cause}`);
+    }
+  }
+  return undefined;
 }
 
 async function runOnce(
@@ -78,7 +92,11 @@ async function runOnce(
   }
   const broker = await pool.broker(peer, scenario.guarantee);
   await calm(scale, books);
-  return scenario.run(broker, scale);
+  try {
+    return await scenario.run(broker, scale);
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : error}\n${broker.server.output().slice(-1000)}`);
+  }
 }
 
 /** What the last run has left to be written is written, and the machine is idle, or that is noted. */
