@@ -81,6 +81,17 @@ test('the embedded broker', async () => {
   embedded.remove();
 });
 
+test('a Kafka in a test', async () => {
+  expect(await runScript('kafka-in-a-test.mjs', block('js', '// kafka-in-a-test.mjs'))).toBe('one coffee\n0\n');
+});
+
+test('the log alone', async () => {
+  const directory = temporaryDirectory('log-alone');
+  const text = block('js', '// log-alone.mjs').replace('/tmp/millrace-log', directory.path);
+  expect(await runScript('log-alone.mjs', text)).toBe('anna one coffee\ntrue\n');
+  directory.remove();
+});
+
 test('the first steps from a browser page, with the same messages', async () => {
   const messages = [...block('js', 'socket.onopen').matchAll(/JSON\.stringify\((\{.*\})\)/g)].map(([, literal]) =>
     JSON.stringify(new Function(`return ${literal}`)()),
