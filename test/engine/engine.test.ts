@@ -145,6 +145,20 @@ test('a store is opened again where it was left, in order or not', async () => {
   expect(texts(third)).toEqual(['1 b', '2 c', '3 e']);
 });
 
+test('what another host has stored under a codec that is not here is passed on whole, and told where it is read', async () => {
+  const store = new MemoryStore();
+  const log = await openNodeLog({ store });
+  log.append([{ value: 'packed', timestamp: 1000 }], { compression: 'zstd' });
+  log.close();
+  const here = await open({ store });
+  expect(here.offsetAt(500)).toEqual({ offset: 0, timestamp: 1000 });
+  expect(() => [...here.read()]).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
+  const there = await openNodeLog();
+  there.appendBatch(here.readBatches({ from: 0 }));
+  expect(texts(there)).toEqual(['0 packed']);
+  there.close();
+});
+
 test('what is closed says so, and settings that cannot be are refused', async () => {
   const log = await open();
   log.close();
