@@ -73,7 +73,12 @@ for (const line of missing) say(`MISSING: ${line}`);
 const machine = machineOf(options.directory, Object.fromEntries(peers.map(({ name, version }) => [name, version])));
 say(machineText(machine));
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    say(`ended by ${signal}`);
+    process.exit(1);
+  });
+}
 const pool = new BrokerPool(options.directory, scale);
 const measuredAt = new Date().toISOString();
 const outcome = await runScenarios({ scenarios, peers, rounds, scale, pool, say });
