@@ -29,6 +29,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '' },
     quick: { type: 'boolean', default: false },
     soak: { type: 'string' },
+    minutes: { type: 'string', default: 'Infinity' },
     json: { type: 'string' },
     publish: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
@@ -81,7 +82,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 const pool = new BrokerPool(options.directory, scale);
 const measuredAt = new Date().toISOString();
-const outcome = await runScenarios({ scenarios, peers, rounds, scale, pool, say });
+const outcome = await runScenarios({ scenarios, peers, rounds, scale, pool, minutes: Number(options.minutes), say });
 await pool.end();
 
 const declared = allScenarios().map(({ name }) => name);

@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly rounds: number;
   readonly scale: Scale;
   readonly pool: BrokerPool;
+  /** Minutes after which no further scenario is begun. */
+  readonly minutes: number;
   say(line: string): void;
 }
 
@@ -33,7 +35,11 @@ export async function runScenarios(options: RunOptions): Promise<RunOutcome> {
   const all: Runs[] = [];
   const failures: string[] = [];
   const tally = { disturbedRuns: 0, runs: 0 };
-  for (const scenario of options.scenarios) all.push(...(await runScenario(scenario, options, { failures, tally })));
+  const endMs = performance.now() + options.minutes * 60_000;
+  for (const scenario of options.scenarios) {
+    if (performance.now() < endMs) all.push(...(await runScenario(scenario, options, { failures, tally })));
+    else failures.push(`${scenario.name}: the ${options.minutes} minutes given were over`);
+  }
   return { all, failures, ...tally };
 }
 
