@@ -26,7 +26,7 @@ export function firstLine(command: string, args: readonly string[]): string | un
 
 /** The type of the file system that the directory is on. */
 function fileSystemOf(directory: string): string {
-  return firstLine('stat', ['--file-system', '--format=%T', directory]) ?? 'unknown';
+  return firstLine('findmnt', ['--noheadings', '--output', 'FSTYPE', '--target', directory]) ?? 'unknown';
 }
 
 /** `directory` is where the brokers keep their data. */

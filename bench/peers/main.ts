@@ -38,7 +38,6 @@ const { values: options } = parseArgs({
 });
 
 function allScenarios(): readonly Scenario[] {
-  if (options.soak !== undefined) return [soakScenario(Number(options.soak))];
   return [
     ...PRODUCE_SCENARIOS,
     ...CONSUME_SCENARIOS,
@@ -47,6 +46,7 @@ function allScenarios(): readonly Scenario[] {
     ...CLIENT_SCENARIOS,
     ...START_SCENARIOS,
     ...GROWTH_SCENARIOS,
+    ...(options.soak === undefined ? [] : [soakScenario(Number(options.soak))]),
   ];
 }
 
