@@ -55,7 +55,7 @@ test('a group is answered by its reply, and events are passed on', async () => {
   expect(worker.sent[0]).toMatchObject({ kind: 'start', start: { storeRoot: '/data' } });
   const reply = thread.run(GROUP);
   worker.say({ kind: 'event', event: { kind: 'flushed', handle: 3, recoveryPoint: 9 } });
-  worker.say({ kind: 'done', reply: { replies: [] } });
+  worker.say({ kind: 'done', reply: [] });
   expect(await reply).toEqual({ replies: [] });
   expect(events).toEqual([{ kind: 'flushed', handle: 3, recoveryPoint: 9 }]);
 });

@@ -1,6 +1,9 @@
 // The real partition worker with three ways to break it from a test: the epoch of an `epoch-end` names which.
 
+import { workerData } from 'piscina';
 import { execute as realExecute } from '#workers/partition-worker.js';
+import { GroupExchange } from '../../dist/src/partition/group-exchange.js';
+import { serveGroups } from '../../dist/src/platform/node/group-port.js';
 
 const BREAKS = {
   1001: () => {
@@ -26,7 +29,11 @@ const BREAKS = {
   },
 };
 
-export function execute(group) {
+export function serve({ port }) {
+  return serveGroups({ port, exchange: new GroupExchange(workerData.exchange), execute });
+}
+
+function execute(group) {
   for (const command of group.commands) {
     if (command.kind === 'epoch-end') BREAKS[command.leaderEpoch]?.();
   }

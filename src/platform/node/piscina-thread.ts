@@ -1,13 +1,17 @@
 // A slot's thread as a Piscina of exactly one worker, which never ends by itself: affinity by construction.
-// Record bytes reach the worker through shared memory, and leave it lent through shared memory, or as transferred buffers.
+// Groups cross by a port beside the pool. Record bytes reach the worker through shared memory, and leave it lent through
+// shared memory, or as transferred buffers.
 
 import { createRequire } from 'node:module';
-import { move, Piscina, transferableSymbol, valueSymbol } from 'piscina';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
 import { OPEN_FILES_MAX, SLAB_BYTES } from '../../core/limits.ts';
 import type { PartitionEvent } from '../../partition/commands.ts';
-import type { GroupReply, PartitionGroup, SlotThread, SlotThreadListener } from '../../partition/group.ts';
+import type { GroupReply, SlotThread, SlotThreadListener } from '../../partition/group.ts';
+import { createExchangeMemory, GroupExchange } from '../../partition/group-exchange.ts';
 import { createLendingMemory } from '../../partition/lending-memory.ts';
-import { createSlotMemory, slabViews, transferableGroup, transferablesOf } from '../../partition/slot-memory.ts';
+import { createSlotMemory, slabViews, transferablesOf } from '../../partition/slot-memory.ts';
+import { GroupPort } from './group-port.ts';
 
 /** What the worker is started with. */
 export interface PartitionWorkerData {
@@ -17,6 +21,12 @@ export interface PartitionWorkerData {
   readonly storeRoot: string;
   readonly openFilesMax: number;
   readonly lending: SharedArrayBuffer;
+  readonly exchange: SharedArrayBuffer;
+}
+
+/** The one task of a partition-owning thread: serves the groups that come by the port, until the thread is lost. */
+export interface PartitionTask {
+  readonly port: MessagePort;
 }
 
 export interface PiscinaThreadOptions {
@@ -35,59 +45,60 @@ export interface PiscinaThreadOptions {
 export function startPiscinaThread(options: PiscinaThreadOptions): SlotThread {
   const memory = createSlotMemory();
   const lending = createLendingMemory();
-  const data: PartitionWorkerData = {
-    module: options.module,
-    memory,
-    slabBytes: SLAB_BYTES,
-    storeRoot: options.storeRoot,
-    openFilesMax: OPEN_FILES_MAX,
-    lending,
+  const exchange = createExchangeMemory();
+  const { port1, port2 } = new MessageChannel();
+  const groups = new GroupPort(port1, new GroupExchange(exchange));
+  const pool = startPool(options, { memory, lending, exchange });
+  let isEnding = false;
+  const lose = (cause: unknown): void => {
+    if (!groups.lose(cause) && !isEnding) options.listener.onLost(cause);
   };
-  const pool = new Piscina<PartitionGroup, GroupReply>({
-    filename: options.workerFile ?? createRequire(import.meta.url).resolve('#workers/partition-worker.js'),
-    name: 'execute',
-    minThreads: 1,
-    maxThreads: 1,
-    idleTimeout: Number.POSITIVE_INFINITY,
-    // The worker must stay in its event loop between tasks, because flushes complete there.
-    atomics: 'disabled',
-    recordTiming: false,
-    workerData: data,
-    ...(options.heapMegabytesMax === undefined
-      ? {}
-      : { resourceLimits: { maxOldGenerationSizeMb: options.heapMegabytesMax } }),
-  });
-  pool.on('message', (event: PartitionEvent) => options.listener.onEvent(event));
-  // Piscina rejects the task that was in flight, and says `error` only when there was none.
-  pool.on('error', (cause: unknown) => options.listener.onLost(cause));
-  // Piscina lets the process end while a worker is idle; this one may still owe the end of a flush.
-  for (const thread of pool.threads) thread.ref();
+  // One task lasts as long as the thread, and ends only by its loss.
+  pool.run({ port: port2 }, { transferList: [port2] }).catch(lose);
   return {
     slabs: slabViews(memory),
     lending: new Uint8Array(lending),
     run: async (group) => {
-      const reply = await runGroup(pool, group);
+      const reply = await groups.run(group);
       if (options.onBytesReceived !== undefined) reportBytes(reply, options.onBytesReceived);
       return reply;
     },
-    end: () => pool.destroy(),
+    end: async () => {
+      isEnding = true;
+      await pool.destroy();
+    },
   };
 }
 
-function runGroup(pool: Piscina<PartitionGroup, GroupReply>, group: PartitionGroup): Promise<GroupReply> {
-  const { group: given, transfer } = transferableGroup(group);
-  return transfer.length === 0 ? pool.run(given) : pool.run(given, { transferList: transfer });
+function startPool(
+  { module, storeRoot, listener, workerFile, heapMegabytesMax }: PiscinaThreadOptions,
+  memories: Pick<PartitionWorkerData, 'memory' | 'lending' | 'exchange'>,
+): Piscina<PartitionTask, never> {
+  const data: PartitionWorkerData = {
+    ...memories,
+    module,
+    slabBytes: SLAB_BYTES,
+    storeRoot,
+    openFilesMax: OPEN_FILES_MAX,
+  };
+  const pool = new Piscina<PartitionTask, never>({
+    filename: workerFile ?? createRequire(import.meta.url).resolve('#workers/partition-worker.js'),
+    name: 'serve',
+    minThreads: 1,
+    maxThreads: 1,
+    idleTimeout: Number.POSITIVE_INFINITY,
+    // The worker must stay in its event loop, because groups come and flushes complete there.
+    atomics: 'disabled',
+    recordTiming: false,
+    workerData: data,
+    ...(heapMegabytesMax === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMegabytesMax } }),
+  });
+  pool.on('message', (event: PartitionEvent) => listener.onEvent(event));
+  return pool;
 }
 
 function reportBytes(reply: GroupReply, hear: (bytes: number) => void): void {
   let bytes = 0;
   for (const buffer of transferablesOf(reply)) bytes += buffer.byteLength;
   if (bytes > 0) hear(bytes);
-}
-
-/** Marks the record bytes of a reply as given away to the main thread, so that they are not copied. */
-export function moveReply(reply: GroupReply): GroupReply {
-  const buffers = transferablesOf(reply);
-  if (buffers.length === 0) return reply;
-  return move({ [transferableSymbol]: buffers, [valueSymbol]: reply }) as unknown as GroupReply;
 }

@@ -5,6 +5,7 @@ import { assert } from '../../core/assert.ts';
 import type { BatchCodecs } from '../../core/compression.ts';
 import type { Clock, Store } from '../../core/platform.ts';
 import type { PartitionGroup } from '../../partition/group.ts';
+import { GroupExchange, type PackedGroup } from '../../partition/group-exchange.ts';
 import { PartitionOwner } from '../../partition/partition-owner.ts';
 import { mayDecompress, transferablesOf } from '../../partition/slot-memory.ts';
 import { Kernels } from '../../wasm/kernels.ts';
@@ -50,12 +51,14 @@ class WorkerSlot {
   readonly #options: WorkerSlotOptions;
   readonly #store: Store;
   readonly #owner: PartitionOwner;
+  readonly #exchange: GroupExchange;
   #hasEnded = false;
 
   constructor(options: WorkerSlotOptions, start: SlotStart) {
     this.#options = options;
     const { port, clock, codecs } = options;
-    const { module, memory, slabBytes, storeRoot, openFilesMax } = start;
+    const { module, memory, slabBytes, storeRoot, openFilesMax, exchange } = start;
+    this.#exchange = new GroupExchange(exchange);
     const kernels = Kernels.create(module, { memory, reservedBytes: 2 * slabBytes });
     const first = kernels.reservedPointer;
     this.#store = options.openStore(storeRoot, openFilesMax);
@@ -70,8 +73,9 @@ class WorkerSlot {
   }
 
   /** The first group that may touch compressed records waits for the codecs; groups come one at a time, so order holds. */
-  run(group: PartitionGroup): void {
+  run(packed: PackedGroup): void {
     assert(!this.#hasEnded, 'no group comes after the end');
+    const group = this.#exchange.unpackGroup(packed);
     const { codecs, port } = this.#options;
     if (codecs.isLoaded || !group.commands.some(mayDecompress)) {
       this.#execute(group);
@@ -94,7 +98,8 @@ class WorkerSlot {
 
   #execute(group: PartitionGroup): void {
     const reply = this.#owner.execute(group);
-    this.#options.port.postMessage({ kind: 'done', reply }, transferablesOf(reply));
+    const packed = this.#exchange.packReply(reply);
+    this.#options.port.postMessage({ kind: 'done', reply: packed }, transferablesOf(reply));
   }
 
   end(): void {

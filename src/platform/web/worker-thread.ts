@@ -6,6 +6,12 @@ import { LogFault } from '../../core/fault.ts';
 import { OPEN_FILES_MAX, SLAB_BYTES } from '../../core/limits.ts';
 import type { PartitionEvent } from '../../partition/commands.ts';
 import type { GroupReply, PartitionGroup, SlotThread, SlotThreadListener } from '../../partition/group.ts';
+import {
+  createExchangeMemory,
+  GroupExchange,
+  type PackedGroup,
+  type PackedReply,
+} from '../../partition/group-exchange.ts';
 import { createSlotMemory, slabViews, transferableGroup } from '../../partition/slot-memory.ts';
 
 /** What the worker is started with. */
@@ -16,15 +22,16 @@ export interface SlotStart {
   readonly slabBytes: number;
   readonly storeRoot: string;
   readonly openFilesMax: number;
+  readonly exchange: SharedArrayBuffer;
 }
 
 export type ToSlot =
   | { readonly kind: 'start'; readonly start: SlotStart }
-  | { readonly kind: 'run'; readonly group: PartitionGroup }
+  | { readonly kind: 'run'; readonly group: PackedGroup }
   | { readonly kind: 'end' };
 
 export type FromSlot =
-  | { readonly kind: 'done'; readonly reply: GroupReply }
+  | { readonly kind: 'done'; readonly reply: PackedReply }
   /** A bug: the worker is to be ended. */
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'event'; readonly event: PartitionEvent }
@@ -55,6 +62,7 @@ class WorkerThread implements SlotThread {
   readonly slabs: readonly [Uint8Array, Uint8Array];
   readonly #worker: Worker;
   readonly #listener: SlotThreadListener;
+  readonly #exchange: GroupExchange;
   #waiting: Waiting | undefined;
   #ending: Promise<void> | undefined;
   #onEnded: () => void = () => {};
@@ -63,6 +71,8 @@ class WorkerThread implements SlotThread {
   constructor({ worker, module, storeRoot, listener }: WorkerThreadOptions) {
     const memory = createSlotMemory();
     this.slabs = slabViews(memory);
+    const exchange = createExchangeMemory();
+    this.#exchange = new GroupExchange(exchange);
     this.#worker = worker;
     this.#listener = listener;
     worker.onmessage = ({ data }: MessageEvent<FromSlot>) => this.#hear(data);
@@ -71,7 +81,7 @@ class WorkerThread implements SlotThread {
       event.preventDefault();
       this.#lose(new LogFault('ERR_WORKER_LOST', event.message));
     };
-    const start = { module, memory, slabBytes: SLAB_BYTES, storeRoot, openFilesMax: OPEN_FILES_MAX };
+    const start = { module, memory, slabBytes: SLAB_BYTES, storeRoot, openFilesMax: OPEN_FILES_MAX, exchange };
     this.#post({ kind: 'start', start });
   }
 
@@ -88,7 +98,7 @@ class WorkerThread implements SlotThread {
       }
       this.#waiting = { resolve, reject };
       const { group: given, transfer } = transferableGroup(group);
-      this.#post({ kind: 'run', group: given }, transfer);
+      this.#post({ kind: 'run', group: this.#exchange.packGroup(given) }, transfer);
     });
   }
 
@@ -115,7 +125,7 @@ class WorkerThread implements SlotThread {
       case 'done': {
         const waiting = this.#waiting;
         this.#waiting = undefined;
-        waiting?.resolve(message.reply);
+        waiting?.resolve(this.#exchange.unpackReply(message.reply));
         break;
       }
       case 'event':
