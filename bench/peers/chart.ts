@@ -1,49 +1,60 @@
 // The rows against Kafka as a picture: a bar for each on a logarithmic scale, to the right of the line where Millrace is
-// better and to the left where it is worse. Plain SVG, with a background of its own so that it reads on any page.
+// better and to the left where it is worse, with a mark where its goal is, and the figures of both in columns beside it.
+// Plain SVG, with a background of its own so that it reads on any page.
 
 import { goalOf } from './goals.ts';
 import type { PeerRow } from './report.ts';
-import { factorText, figureText } from './table.ts';
+import { factorText, figureText, GROUPS, groupOf, rowLabel } from './table.ts';
 
-const WIDTH = 1120;
-const LABEL_WIDTH = 340;
+const WIDTH = 1240;
+const LABEL_WIDTH = 300;
 /** Between the labels and the plot: for the factor of a bar that reaches the left edge. */
 const GAP = 48;
-const VALUE_WIDTH = 290;
+const VALUE_WIDTH = 410;
+/** Where the columns end that stand to the right of the plot, from the right edge. */
+const COLUMNS = { millrace: 320, kafka: 246, unit: 238, goal: 168 } as const;
 const ROW_HEIGHT = 20;
-const GROUP_HEIGHT = 34;
-const TOP = 96;
+const GROUP_HEIGHT = 32;
+const TOP = 100;
 const BOTTOM = 44;
 const TICKS = [0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64];
 const BETTER = '#1a7f5a';
 const WORSE = '#c2452d';
+const INK = '#1c1f23';
+const FAINT = '#5b6470';
 const FONT = 'font-family="ui-sans-serif, system-ui, Segoe UI, Helvetica, Arial, sans-serif"';
 
-/** What each group of scenarios is called, by the first part of their names. */
-const GROUPS: Readonly<Record<string, string>> = {
-  produce: 'Produce: throughput',
-  consume: 'Consume: throughput',
-  'produce-and-consume': 'Produce and consume together',
-  'one-record-requests': 'Requests of one record',
-  latency: 'Latency from end to end',
-  client: 'With whole clients',
-  start: 'Start',
-  'many-partitions': 'Many partitions',
-  'recovery-after-SIGKILL': 'Recovery',
-  growth: 'How cost grows',
-  soak: 'Soak',
-  cpu: 'Processor time of the broker for a gigabyte',
-};
-
-const CPU_GROUP = 'cpu';
-/** Metrics that are left to the table, so that the picture stays one. */
-const NOT_DRAWN = new Set(['peak memory', 'p50', 'first metadata', 'creation', 'memory, created']);
-/** Processor time is drawn where there is a goal for it, and of produce without compression. */
-const CPU_DRAWN = /^(produce\/.*\/none|consume\/.*)$/;
+const PRODUCE_CPU = 'Processor time of the broker for a gigabyte produced';
+const CONSUME_CPU = 'Processor time of the broker for a gigabyte consumed';
+/** Metrics that are left to the tables, so that the picture stays one. */
+const NOT_DRAWN = new Set([
+  ...['peak memory', 'load', 'load CPU', 'dropped by retention', 'p50', 'first metadata', 'creation', 'produced'],
+  ...['memory, created', 'CPU of a fetch alone', '8 partitions'],
+]);
+/** Of requests their number is drawn, of latency the time. */
+const NOT_DRAWN_OF = /^(one-record-requests\/.* p99|growth\/partitions \d+ partitions|growth\/idle-polls CPU .* idle)$/;
+/** What stands beside packages, or beside itself. */
+const PACKAGE_GROUPS = new Set(['kernels', 'soak']);
+/** Processor time is drawn where there is a goal for it. */
+const CPU_DRAWN = /^(produce|consume|produce-and-consume)\//;
 
 function isDrawn({ peer, metric, scenario }: PeerRow): boolean {
-  if (peer !== 'kafka' || NOT_DRAWN.has(metric)) return false;
+  if (PACKAGE_GROUPS.has(groupOf({ scenario }))) return true;
+  if (peer !== 'kafka' || NOT_DRAWN.has(metric) || NOT_DRAWN_OF.test(`${scenario} ${metric}`)) return false;
   return metric !== 'broker CPU' || CPU_DRAWN.test(scenario);
+}
+
+function titleOf(row: PeerRow): string {
+  if (row.metric === 'broker CPU') return groupOf(row) === 'produce' ? PRODUCE_CPU : CONSUME_CPU;
+  const title = GROUPS[groupOf(row)] ?? groupOf(row);
+  return row.metric === 'throughput' ? `${title}: throughput` : title;
+}
+
+/** Rows of processor time of the first part's scenarios may be of several. */
+function labelOf(row: PeerRow): string {
+  const label = rowLabel(row);
+  const several = row.metric === 'broker CPU' && groupOf(row) === 'produce-and-consume';
+  return several ? `at the tail, while produced, ${label}` : label;
 }
 
 export interface ChartOptions {
@@ -64,77 +75,50 @@ export function scale(
   return (Math.log(clamped / low) / Math.log(high / low)) * width;
 }
 
-function groupOf({ scenario, metric }: PeerRow): string {
-  if (metric === 'broker CPU') return CPU_GROUP;
-  return scenario.split('/')[0] ?? scenario;
-}
-
-/** Such as `acks=1, 100 B, 64 partitions, lz4`. */
-function labelOf(row: PeerRow): string {
-  const parts = row.scenario.split('/');
-  const named = row.metric === 'broker CPU' ? parts : parts.slice(1);
-  const words = named.filter((part) => part !== 'none').join(', ');
-  const readable = words.replaceAll('-', ' ').replace(/(\d+)B\b/, '$1 B');
-  const metric =
-    row.metric === 'throughput' || row.metric === 'broker CPU' || row.metric === 'records' ? '' : row.metric;
-  return [readable, metric].filter((part) => part !== '').join(': ');
+interface TextStyle {
+  readonly size: number;
+  readonly fill?: string;
+  readonly weight?: number;
+  readonly anchor?: 'start' | 'middle' | 'end';
 }
 
 function text(
   x: number,
   y: number,
-  { content, attributes = '' }: { readonly content: string; readonly attributes?: string },
+  { content, style }: { readonly content: string; readonly style: TextStyle },
 ): string {
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${FONT} ${attributes}>${escaped(content)}</text>`;
+  const { size, fill = INK, weight, anchor } = style;
+  const more = `${weight === undefined ? '' : ` font-weight="${weight}"`}${anchor === undefined ? '' : ` text-anchor="${anchor}"`}`;
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${FONT} font-size="${size}" fill="${fill}"${more}>${escaped(content)}</text>`;
 }
 
-/** The picture of the rows whose peer is Kafka. */
-export function chart(all: readonly PeerRow[], { title, subtitle }: ChartOptions): string {
+type At = (factor: number) => number;
+
+/** The picture of the rows whose peer is Kafka, or no product. */
+export function chart(all: readonly PeerRow[], options: ChartOptions): string {
   const rows = all.filter(isDrawn);
-  const order = Object.keys(GROUPS);
-  const groups = [...new Set(rows.map(groupOf))].sort((a, b) => order.indexOf(a) - order.indexOf(b));
-  const factors = rows.map(({ advantage }) => advantage).filter(Number.isFinite);
+  const titles = [...new Set(rows.map(titleOf))];
+  // Processor time last, as its bars stand beside those of throughput in mind.
+  const order = [...titles.filter((title) => title !== PRODUCE_CPU && title !== CONSUME_CPU), PRODUCE_CPU, CONSUME_CPU];
+  const groups = order.filter((title) => titles.includes(title));
+  const factors = rows.flatMap((row) => [row.advantage, goalOf(row)?.factor ?? 1]).filter(Number.isFinite);
   const low = TICKS.filter((tick) => tick <= Math.min(0.5, ...factors)).at(-1) ?? 0.125;
   const high = TICKS.find((tick) => tick >= Math.max(4, ...factors)) ?? 64;
   const width = WIDTH - LABEL_WIDTH - GAP - VALUE_WIDTH;
-  const at = (factor: number): number => LABEL_WIDTH + GAP + scale(factor, { low, high, width });
+  const at: At = (factor) => LABEL_WIDTH + GAP + scale(factor, { low, high, width });
   const height = TOP + groups.length * GROUP_HEIGHT + rows.length * ROW_HEIGHT + BOTTOM;
   const parts: string[] = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">`,
-    `<title>${escaped(title)}</title>`,
+    `<title>${escaped(options.title)}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
-    text(24, 34, { content: title, attributes: 'font-size="20" font-weight="700" fill="#1c1f23"' }),
-    text(24, 56, { content: subtitle, attributes: 'font-size="12" fill="#5b6470"' }),
-    text(at(1) + 8, TOP - 22, {
-      content: 'Millrace better →',
-      attributes: `font-size="12" font-weight="600" fill="${BETTER}"`,
-    }),
-    text(at(1) - 8, TOP - 22, {
-      content: '← Kafka better',
-      attributes: `font-size="12" font-weight="600" fill="${WORSE}" text-anchor="end"`,
-    }),
+    ...head(options, at),
+    ...ticks({ low, high, height, at }),
   ];
-  for (const tick of TICKS.filter((tick) => tick >= low && tick <= high)) {
-    const stroke = tick === 1 ? 'stroke="#1c1f23" stroke-width="1.5"' : 'stroke="#dfe3e8" stroke-width="1"';
-    parts.push(`<line x1="${at(tick)}" y1="${TOP - 12}" x2="${at(tick)}" y2="${height - BOTTOM + 6}" ${stroke}/>`);
-    const label = tick < 1 ? `1/${1 / tick}` : `${tick}x`;
-    parts.push(
-      text(at(tick), height - BOTTOM + 22, {
-        content: label,
-        attributes: 'font-size="11" fill="#5b6470" text-anchor="middle"',
-      }),
-    );
-  }
   let y = TOP;
   for (const group of groups) {
     y += GROUP_HEIGHT;
-    parts.push(
-      text(24, y - 8, {
-        content: GROUPS[group] ?? group,
-        attributes: 'font-size="13" font-weight="700" fill="#1c1f23"',
-      }),
-    );
-    for (const row of rows.filter((row) => groupOf(row) === group)) {
+    parts.push(text(24, y - 8, { content: group, style: { size: 13, weight: 700 } }));
+    for (const row of rows.filter((row) => titleOf(row) === group)) {
       parts.push(...bar(row, { y, at }));
       y += ROW_HEIGHT;
     }
@@ -143,26 +127,67 @@ export function chart(all: readonly PeerRow[], { title, subtitle }: ChartOptions
   return parts.join('\n');
 }
 
-function bar(row: PeerRow, { y, at }: { readonly y: number; at(factor: number): number }): string[] {
-  const one = at(1);
-  const end = at(row.advantage);
+function head({ title, subtitle }: ChartOptions, at: At): string[] {
+  const column = (content: string, right: number, anchor: 'start' | 'end'): string =>
+    text(WIDTH - right, TOP - 22, { content, style: { size: 12, weight: 600, anchor } });
+  return [
+    text(24, 34, { content: title, style: { size: 20, weight: 700 } }),
+    text(24, 56, { content: subtitle, style: { size: 12, fill: FAINT } }),
+    text(at(1) + 8, TOP - 22, { content: 'Millrace better →', style: { size: 12, weight: 600, fill: BETTER } }),
+    text(at(1) - 8, TOP - 22, {
+      content: '← Kafka better',
+      style: { size: 12, weight: 600, fill: WORSE, anchor: 'end' },
+    }),
+    column('Millrace', COLUMNS.millrace, 'end'),
+    column('Kafka', COLUMNS.kafka, 'end'),
+    column('goal', COLUMNS.goal, 'start'),
+  ];
+}
+
+function ticks({ low, high, height, at }: { low: number; high: number; height: number; at: At }): string[] {
+  return TICKS.filter((tick) => tick >= low && tick <= high).flatMap((tick) => {
+    const stroke = tick === 1 ? `stroke="${INK}" stroke-width="1.5"` : 'stroke="#dfe3e8" stroke-width="1"';
+    const [x, content] = [at(tick), tick < 1 ? `1/${1 / tick}` : `${tick}x`];
+    return [
+      `<line x1="${x.toFixed(1)}" y1="${TOP - 12}" x2="${x.toFixed(1)}" y2="${height - BOTTOM + 6}" ${stroke}/>`,
+      text(x, height - BOTTOM + 22, { content, style: { size: 11, fill: FAINT, anchor: 'middle' } }),
+    ];
+  });
+}
+
+/** A thin line with a triangle on it: how far the bar is to reach. */
+function goalAt(x: number, y: number): string {
+  const [top, bottom] = [y + 1, y + ROW_HEIGHT - 1];
+  return `<path d="M${x.toFixed(1)} ${bottom}V${top + 4}l-3.5 -4h7l-3.5 4" fill="${INK}" stroke="${INK}" stroke-width="1"/>`;
+}
+
+function bar(row: PeerRow, { y, at }: { readonly y: number; readonly at: At }): string[] {
+  const [one, end] = [at(1), at(row.advantage)];
   const better = row.advantage >= 1;
   const color = better ? BETTER : WORSE;
   const goal = goalOf(row);
-  const mark = goal === undefined ? '' : goal.met ? ' ✓' : ` ✗ goal ${goal.text}`;
-  const unit = row.unit === '' ? '' : ` ${row.unit}`;
-  const values = `${figureText(row.millrace)} | ${figureText(row.peerValue)}${unit}${mark}`;
+  const goalX = goal?.factor === undefined ? undefined : at(goal.factor);
   const middle = y + ROW_HEIGHT / 2 + 4;
+  const factor = factorText(row.advantage);
+  // Where the goal's mark would stand in the number, the number stands behind it.
+  const beside = better && goalX !== undefined && goalX >= end - 1 && goalX < end + factor.length * 7 + 8 ? goalX : end;
+  const value = (content: string, right: number, style: Partial<TextStyle> = {}): string =>
+    text(WIDTH - right, middle, { content, style: { size: 11, fill: FAINT, ...style } });
   return [
-    text(LABEL_WIDTH, middle, {
-      content: labelOf(row),
-      attributes: 'font-size="12" fill="#1c1f23" text-anchor="end"',
-    }),
+    text(LABEL_WIDTH, middle, { content: labelOf(row), style: { size: 12, anchor: 'end' } }),
     `<rect x="${Math.min(one, end).toFixed(1)}" y="${y + 3}" width="${Math.max(1, Math.abs(end - one)).toFixed(1)}" height="${ROW_HEIGHT - 6}" rx="2" fill="${color}"/>`,
-    text(better ? end + 5 : end - 5, middle, {
-      content: factorText(row.advantage),
-      attributes: `font-size="11" font-weight="600" fill="${color}" text-anchor="${better ? 'start' : 'end'}"`,
+    ...(goalX === undefined ? [] : [goalAt(goalX, y)]),
+    text(better ? beside + 6 : end - 5, middle, {
+      content: factor,
+      style: { size: 11, weight: 600, fill: color, anchor: better ? 'start' : 'end' },
     }),
-    text(WIDTH - VALUE_WIDTH + 44, middle, { content: values, attributes: 'font-size="11" fill="#5b6470"' }),
+    value(figureText(row.millrace), COLUMNS.millrace, { fill: INK, anchor: 'end' }),
+    value(figureText(row.peerValue), COLUMNS.kafka, { anchor: 'end' }),
+    value(row.unit, COLUMNS.unit),
+    ...(goal === undefined
+      ? []
+      : [
+          value(`${goal.met ? '✓' : '✗'} ${goal.text}`, COLUMNS.goal, { fill: goal.met ? BETTER : WORSE, weight: 600 }),
+        ]),
   ];
 }

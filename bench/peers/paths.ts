@@ -1,13 +1,23 @@
 // Where the installed peers, the load programs and the results are. This file runs from dist/bench/peers.
 
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 export const INSTALLED = join(ROOT, 'dist/peers');
 export const CLI = join(ROOT, 'dist/src/cli/main.js');
+/** `npm run bench`. */
+export const BENCH = join(ROOT, 'dist/bench/main.js');
 export const RESULTS = join(ROOT, 'bench/results');
+
+/** Of an installed package. */
+export function packageVersion(name: string): string {
+  const manifest: { readonly version: string } = JSON.parse(
+    readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8'),
+  );
+  return manifest.version;
+}
 
 /** A program of dist/peers/bin. */
 export function program(name: string): string {

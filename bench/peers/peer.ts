@@ -12,6 +12,15 @@ export const PEER_TITLES: Readonly<Record<PeerName, string>> = {
   redis: 'Redis Streams',
 };
 
+export function isPeerName(name: string): name is PeerName {
+  return PEER_NAMES.some((known) => known === name);
+}
+
+/** Rows stand beside products, and beside packages, which are called what they are called. */
+export function peerTitle(name: string): string {
+  return isPeerName(name) ? PEER_TITLES[name] : name;
+}
+
 /**
  * What a broker promises for a record that it has acknowledged with acks=all. `default` is what it does out of the box,
  * `relaxed` that the operating system has the record, `durable` that it is on stable storage.

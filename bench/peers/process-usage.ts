@@ -7,17 +7,24 @@ import { cpus } from 'node:os';
 const TICKS_PER_SECOND = 100;
 const UTIME_FIELD = 14;
 const STIME_FIELD = 15;
+/** The first of the same two of children that have ended and were waited for. */
+const CUTIME_FIELD = 16;
 
 /** Processor seconds of the process since it began, in user and kernel mode, of threads that have ended too. */
 export function cpuSeconds(pid: number): number {
   return cpuSecondsOf(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 }
 
+/** Processor seconds of all children of this process that have ended: of the loads, as brokers have not. */
+export function endedChildrenCpuSeconds(): number {
+  return cpuSecondsOf(readFileSync('/proc/self/stat', 'utf8'), CUTIME_FIELD);
+}
+
 /** The same from the text of /proc/PID/stat, whose second field may have spaces and parentheses in it. */
-export function cpuSecondsOf(stat: string): number {
+export function cpuSecondsOf(stat: string, firstField = UTIME_FIELD): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const ticks = (field: number): number => Number(fields[field - 3]);
-  return (ticks(UTIME_FIELD) + ticks(STIME_FIELD)) / TICKS_PER_SECOND;
+  return (ticks(firstField) + ticks(firstField + STIME_FIELD - UTIME_FIELD)) / TICKS_PER_SECOND;
 }
 
 /** Forgets the highest resident memory so far. */

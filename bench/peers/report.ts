@@ -1,7 +1,7 @@
 // From the figures of single runs to rows: medians, spread, ratio.
 
 import type { PeerName } from './peer.ts';
-import type { Measurement } from './scenario.ts';
+import type { Baseline, Measurement } from './scenario.ts';
 
 /** Figures of the runs of one scenario with one product, in the order of the runs. */
 export interface Runs {
@@ -14,13 +14,13 @@ export interface Runs {
 /** Lowest and highest of the runs. */
 export type Spread = readonly [number, number];
 
-/** One figure of Millrace beside that of a peer, medians both. */
+/** One figure of Millrace beside that of a peer, or of a package, medians both. */
 export interface PeerRow {
   readonly scenario: string;
   readonly metric: string;
   readonly unit: string;
   readonly better: 'more' | 'less';
-  readonly peer: PeerName;
+  readonly peer: string;
   readonly peerVersion: string;
   readonly peerValue: number;
   readonly peerSpread: Spread;
@@ -54,12 +54,19 @@ function summaries({ runs }: Runs): Summary[] {
     const values = runs
       .flatMap((run) => run.filter(({ metric }) => metric === measurement.metric))
       .map(({ value }) => value);
-    return { measurement, value: median(values), spread: [Math.min(...values), Math.max(...values)] };
+    return { measurement, value: median(values), spread: spreadOf(values) };
   });
 }
 
-/** Rows of every peer that was measured in the same scenario as Millrace, for the metrics that both have. */
+/**
+ * Rows of every peer that was measured in the same scenario as Millrace, for the metrics that both have, and of what
+ * brings its own baseline along.
+ */
 export function rowsOf(all: readonly Runs[]): PeerRow[] {
+  return [...rowsOfPeers(all), ...all.filter(({ peer }) => peer === 'millrace').flatMap(rowsOfBaselines)];
+}
+
+function rowsOfPeers(all: readonly Runs[]): PeerRow[] {
   return all
     .filter(({ peer, runs }) => peer !== 'millrace' && runs.length > 0)
     .flatMap((theirs) => {
@@ -70,12 +77,38 @@ export function rowsOf(all: readonly Runs[]): PeerRow[] {
       const own = summaries(ours);
       return summaries(theirs).flatMap((summary) => {
         const match = own.find(({ measurement }) => measurement.metric === summary.measurement.metric);
-        return match === undefined ? [] : [rowOf(theirs, summary, match)];
+        const { peer, version, runs, scenario } = theirs;
+        return match === undefined ? [] : [rowOf({ peer, version, rounds: runs.length, scenario }, summary, match)];
       });
     });
 }
 
-function rowOf(theirs: Runs, summary: Summary, own: Summary): PeerRow {
+function rowsOfBaselines(ours: Runs): PeerRow[] {
+  return summaries(ours).flatMap((own) => {
+    const baselines = ours.runs
+      .flatMap((run) => run.filter(({ metric }) => metric === own.measurement.metric))
+      .flatMap(({ beside }): readonly Baseline[] => (beside === undefined ? [] : [beside]));
+    const [first] = baselines;
+    if (first === undefined) return [];
+    const values = baselines.map(({ value }) => value);
+    const theirs: Summary = { measurement: own.measurement, value: median(values), spread: spreadOf(values) };
+    const rounds = first.rounds * baselines.length;
+    return [rowOf({ peer: first.name, version: first.version, rounds, scenario: ours.scenario }, theirs, own)];
+  });
+}
+
+function spreadOf(values: readonly number[]): Spread {
+  return [Math.min(...values), Math.max(...values)];
+}
+
+interface Theirs {
+  readonly scenario: string;
+  readonly peer: string;
+  readonly version: string;
+  readonly rounds: number;
+}
+
+function rowOf(theirs: Theirs, summary: Summary, own: Summary): PeerRow {
   const { metric, unit, better } = summary.measurement;
   const ratio = own.value / summary.value;
   return {
@@ -91,6 +124,6 @@ function rowOf(theirs: Runs, summary: Summary, own: Summary): PeerRow {
     millraceSpread: own.spread,
     ratio,
     advantage: better === 'more' ? ratio : 1 / ratio,
-    rounds: theirs.runs.length,
+    rounds: theirs.rounds,
   };
 }

@@ -1,12 +1,13 @@
 // Where the figures go: a file of rows, and, when they are published, the results' folder and a section of the README.
+// A run of some scenarios replaces their rows in what was published before, on the same machine with the same versions.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chart } from './chart.ts';
 import { type Machine, machineText } from './machine.ts';
 import { RESULTS, ROOT } from './paths.ts';
 import type { PeerRow } from './report.ts';
-import { fullTable, missedGoals, shortTable } from './table.ts';
+import { fullTable, goalTable, groupTables, missedGoals, reservations } from './table.ts';
 
 const SECTION_BEGIN = '<!-- peers: begin -->';
 const SECTION_END = '<!-- peers: end -->';
@@ -21,27 +22,55 @@ export interface Results {
   /** Runs before which other programs kept the machine busy. */
   readonly disturbedRuns: number;
   readonly runs: number;
+  readonly minutes: number;
 }
 
 export function storeRows(file: string, rows: readonly PeerRow[]): void {
   writeFileSync(file, `${JSON.stringify(rows, null, 2)}\n`);
 }
 
-function about({ machine, measuredAt, rounds, runs, disturbedRuns }: Results): string {
+/** What was published before; undefined where there is nothing, or another machine or other versions were measured. */
+export function comparable(machine: Machine): Results | undefined {
+  const file = join(RESULTS, 'peers.json');
+  if (!existsSync(file)) return undefined;
+  const results: Results = JSON.parse(readFileSync(file, 'utf8'));
+  return machineText(results.machine) === machineText(machine) ? results : undefined;
+}
+
+/** The earlier results with what a run of some scenarios says about those. */
+export function merged(
+  earlier: Results,
+  later: Results,
+  { measured }: { readonly measured: readonly string[] },
+): Results {
+  const isNew = (row: PeerRow): boolean =>
+    later.rows.some(({ scenario, peer }) => scenario === row.scenario && peer === row.peer);
+  const isAboutNew = (failure: string): boolean => measured.some((name) => new RegExp(`^${name}[,:]`).test(failure));
+  return {
+    ...later,
+    rows: [...earlier.rows.filter((row) => !isNew(row)), ...later.rows],
+    failures: [...earlier.failures.filter((failure) => !isAboutNew(failure)), ...later.failures],
+    disturbedRuns: earlier.disturbedRuns + later.disturbedRuns,
+    runs: earlier.runs + later.runs,
+    minutes: earlier.minutes + later.minutes,
+  };
+}
+
+function about({ machine, measuredAt, rounds, runs, disturbedRuns, minutes }: Results): string {
   const disturbed =
     disturbedRuns === 0 ? '' : ` Before ${disturbedRuns} of ${runs} runs other programs kept the machine busy.`;
-  return `Measured ${measuredAt.slice(0, 10)} on ${machineText(machine)}. Medians of ${rounds} alternated runs.${disturbed}`;
+  return `Measured ${measuredAt.slice(0, 10)} on ${machineText(machine)}. Medians of ${rounds} alternated runs, ${runs} in ${Math.round(minutes)} minutes.${disturbed}`;
 }
 
 function failureText({ failures }: Results): string {
-  if (failures.length === 0) return '';
-  return `\nNot measured:\n\n${failures.map((failure) => `- ${failure.split('\n')[0]}`).join('\n')}\n`;
+  return listed(
+    'Not measured:',
+    failures.map((failure) => failure.split('\n')[0] ?? ''),
+  );
 }
 
-function missedText(rows: readonly PeerRow[]): string {
-  const missed = missedGoals(rows);
-  if (missed.length === 0) return '\nEvery goal is met.\n';
-  return `\nGoals that are missed (bench/README.md has the causes):\n\n${missed.map((line) => `- ${line}`).join('\n')}\n`;
+function listed(title: string, lines: readonly string[]): string {
+  return lines.length === 0 ? '' : `\n${title}\n\n${lines.map((line) => `- ${line}`).join('\n')}\n`;
 }
 
 /** Writes peers.json, peers.md and peers.svg, and the section of the README that shows them. */
@@ -58,22 +87,41 @@ export function publish(results: Results): void {
     '',
     about(results),
     '',
+    '## Goals',
+    '',
+    goalTable(rows),
+    listed('Rows that miss theirs ([bench/README.md](../README.md) has the causes):', missedGoals(rows)),
     '![Chart](peers.svg)',
-    missedText(rows),
+    '',
+    '## Every figure',
+    '',
+    'Medians, with the lowest and the highest run; an advantage is how many times better Millrace is.',
+    '',
     fullTable(rows),
+    listed('To be read with reserve:', reservations(rows)),
     failureText(results),
   ];
   writeFileSync(join(RESULTS, 'peers.md'), page.join('\n'));
   const readme = join(ROOT, 'README.md');
-  const section = `${about(results)}\n\n![Millrace beside Apache Kafka](bench/results/peers.svg)\n\n${shortTable(rows)}\n${failureText(results)}`;
-  writeFileSync(readme, withSection(readFileSync(readme, 'utf8'), section));
+  const section = [
+    about(results),
+    '',
+    goalTable(rows),
+    '',
+    '![Millrace beside Apache Kafka](bench/results/peers.svg)',
+    '',
+    groupTables(rows, '###'),
+    listed('To be read with reserve:', reservations(rows)),
+    failureText(results),
+  ];
+  writeFileSync(readme, withSection(readFileSync(readme, 'utf8'), section.join('\n')));
 }
 
 export function svg({ rows, machine, rounds }: Results): string {
   const kafka = rows.find(({ peer }) => peer === 'kafka')?.peerVersion ?? '';
   return chart(rows, {
     title: `Millrace against Apache Kafka ${kafka} on the same machine`,
-    subtitle: `${machine.cores} cores shared with the load, ${machine.memoryGiB} GiB; medians of ${rounds} alternated runs. Right: Millrace | Kafka`,
+    subtitle: `${machine.cores} cores shared with the load, ${machine.memoryGiB} GiB; medians of ${rounds} alternated runs. Bars are how many times better; ▾ is the goal.`,
   });
 }
 

@@ -11,6 +11,18 @@ export interface Measurement {
   readonly unit: string;
   readonly value: number;
   readonly better: 'more' | 'less';
+  /** What it is compared with where that is no peer's run of the same scenario. */
+  readonly beside?: Baseline;
+}
+
+/** A figure that was measured by turns with the one beside it. */
+export interface Baseline {
+  /** A package, or a part of the same run. */
+  readonly name: string;
+  readonly version: string;
+  readonly value: number;
+  /** How many turns its median is of. */
+  readonly rounds: number;
 }
 
 /** How long and how large: everything that `--quick` makes smaller. */
@@ -20,32 +32,37 @@ export interface Scale {
   readonly timedMs: number;
   /** Load before it, which counts nowhere but in processor time per byte. */
   readonly rampMs: number;
+  /** The same for latencies, whose p99.9 needs records. */
+  readonly latencyMs: number;
   /** Load that a broker gets after each start, for JIT compilers. */
   readonly warmUpMs: number;
   /** Size of a log that is read, and of one that is recovered. */
   readonly logBytes: number;
   readonly manyPartitions: number;
-  readonly clientRecords: number;
+  /** Bytes of values that Java's tools and the own client move, which take a number of records and no time. */
+  readonly clientBytes: number;
 }
 
 export const FULL: Scale = {
   quick: false,
-  timedMs: 5000,
-  rampMs: 1000,
+  timedMs: 4000,
+  rampMs: 700,
+  latencyMs: 5000,
   warmUpMs: 4000,
   logBytes: 2 * 1024 ** 3,
   manyPartitions: 10_000,
-  clientRecords: 5_000_000,
+  clientBytes: 400_000_000,
 };
 
 export const QUICK: Scale = {
   quick: true,
   timedMs: 400,
   rampMs: 100,
+  latencyMs: 400,
   warmUpMs: 200,
   logBytes: 32 * 1024 ** 2,
   manyPartitions: 200,
-  clientRecords: 100_000,
+  clientBytes: 10_000_000,
 };
 
 interface ScenarioBase {
@@ -54,6 +71,8 @@ interface ScenarioBase {
   readonly peers: readonly PeerName[];
   /** Fewer rounds than the others, for what takes minutes. */
   readonly roundsMax?: number;
+  /** For some peers, the scenario that is the very same run for them. */
+  readonly sameAs?: Readonly<Partial<Record<PeerName, string>>>;
 }
 
 /** Loads a broker that is running. */

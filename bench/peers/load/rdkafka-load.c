@@ -113,7 +113,7 @@ static void assign_all(rd_kafka_t *consumer, int64_t offset) {
   rd_kafka_topic_partition_list_destroy(list);
 }
 
-// Reads the whole log again and again until the time is over.
+// Reads the log, and again where it ends, until the time is over.
 static int consume(void) {
   long expected = number_option("records", 0), total = 0;
   size_t record_bytes = (size_t)number_option("record_bytes", 100);
@@ -125,7 +125,7 @@ static int consume(void) {
     long pass = 0;
     int64_t began = now_ns();
     assign_all(consumer, RD_KAFKA_OFFSET_BEGINNING);
-    while (pass < expected) {
+    while (pass < expected && spent + now_ns() - began < wanted) {
       ssize_t count = rd_kafka_consume_batch_queue(queue, 1000, messages, sizeof messages / sizeof *messages);
       if (count <= 0 && now_ns() - began > 60000000000) die("only %ld of %ld records came", pass, expected);
       for (ssize_t i = 0; i < count; i++) {
@@ -135,7 +135,7 @@ static int consume(void) {
         rd_kafka_message_destroy(messages[i]);
       }
     }
-    if (pass != expected) die("%ld records came where there are %ld", pass, expected);
+    if (pass > expected) die("%ld records came where there are %ld", pass, expected);
     spent += now_ns() - began;
     total += pass;
     rd_kafka_assign(consumer, NULL);

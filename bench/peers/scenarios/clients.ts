@@ -8,12 +8,16 @@ import { type Usage, usageMeasurements, used, withTopic } from '../loaded.ts';
 import { ALL_PEERS, KAFKA_SPEAKERS, type LoadScenario, type Measurement, type Scale } from '../scenario.ts';
 import { filledTopic, PARTITIONS } from './consume.ts';
 import { withOtherTopic } from './other-topic.ts';
-import { rollingConfig } from './produce.ts';
+import { rollBytes, rollingConfig } from './produce.ts';
 
 const SIZES = [100, 1024] as const;
 /** Records that a stream of Redis keeps: all of it is in memory. */
 const REDIS_LENGTH_MAX = 1_000_000;
+/** Records of NATS and Redis that are read. */
+const OTHER_RECORDS_MAX = 1_000_000;
 const OTHER_WINDOW = 1024;
+/** Part of the records before which Java's producer does not count. */
+const JAVA_WARM_UP_PART = 0.25;
 
 interface Client {
   produce(
@@ -53,8 +57,8 @@ const librdkafka: Client = {
 
 const java: Client = {
   async produce({ server }, { topic, recordBytes, scale }) {
-    const records = Math.round((scale.clientRecords * 100) / recordBytes);
-    const warmUp = Math.round(records / 4);
+    const records = clientRecords(recordBytes, scale);
+    const warmUp = Math.round(records * JAVA_WARM_UP_PART);
     const text = await kafkaTool('org.apache.kafka.tools.ProducerPerformance', [
       ...['--bootstrap-server', server.address, '--topic', topic, '--throughput', '-1', '--command-property', 'acks=1'],
       ...[
@@ -68,7 +72,8 @@ const java: Client = {
     ]);
     return totals(lastNumber(text, /([\d.]+) records\/sec/g), recordBytes, records + warmUp);
   },
-  async consume({ server }, { topic, records, recordBytes }) {
+  async consume({ server }, { topic, records: there, recordBytes, scale }) {
+    const records = consumedRecords(there, recordBytes, scale);
     const text = await kafkaTool('org.apache.kafka.tools.ConsumerPerformance', [
       ...['--bootstrap-server', server.address, '--topic', topic, '--num-records', String(records), '--hide-header'],
     ]);
@@ -86,12 +91,23 @@ const webSocket: Client = {
     const { written } = await topicExtent(server.address, topic, PARTITIONS);
     return totals(figure(report, 'recordsPerSecond'), recordBytes, written);
   },
-  async consume({ server }, { topic, records, recordBytes }) {
+  async consume({ server }, { topic, records: there, recordBytes, scale }) {
+    const records = consumedRecords(there, recordBytes, scale);
     const report = await millraceBench('consume', [topic, '--server', server.url ?? '', '--records', String(records)]);
     if (report.records !== records) throw new Error(`${report.records} records came where there are ${records}`);
     return totals(figure(report, 'recordsPerSecond'), recordBytes, records);
   },
 };
+
+/** As many as take a few seconds: larger ones are fewer, but more bytes. */
+function clientRecords(recordBytes: number, { clientBytes }: Scale): number {
+  return Math.round((clientBytes * (recordBytes < 1000 ? 1 : 2)) / recordBytes);
+}
+
+/** Reading is faster than writing. */
+function consumedRecords(there: number, recordBytes: number, scale: Scale): number {
+  return Math.min(there, 2 * clientRecords(recordBytes, scale));
+}
 
 function totals(recordsPerSecond: number, recordBytes: number, totalRecords: number): LoadReport {
   const totalBytes = totalRecords * recordBytes;
@@ -113,13 +129,18 @@ function clientMeasurements(usage: Usage<LoadReport>): Measurement[] {
 
 function produced(client: Client, recordBytes: number): (broker: PooledBroker, scale: Scale) => Promise<Measurement[]> {
   return (broker, scale) =>
-    withTopic(broker, { partitions: PARTITIONS, config: rollingConfig(PARTITIONS, scale) }, async (topic) => {
-      const usage = await used(broker, () => client.produce(broker, { topic, recordBytes, scale }));
-      const { written } = await topicExtent(broker.server.address, topic, PARTITIONS);
-      const expected = figure(usage.result, 'totalRecords');
-      if (written !== expected) throw new Error(`${written} records were written where ${expected} were acknowledged`);
-      return clientMeasurements(usage);
-    });
+    withTopic(
+      broker,
+      { partitions: PARTITIONS, config: rollingConfig(PARTITIONS, rollBytes('default', scale)) },
+      async (topic) => {
+        const usage = await used(broker, () => client.produce(broker, { topic, recordBytes, scale }));
+        const { written } = await topicExtent(broker.server.address, topic, PARTITIONS);
+        const expected = figure(usage.result, 'totalRecords');
+        if (written !== expected)
+          throw new Error(`${written} records were written where ${expected} were acknowledged`);
+        return clientMeasurements(usage);
+      },
+    );
 }
 
 function consumed(client: Client, recordBytes: number): (broker: PooledBroker, scale: Scale) => Promise<Measurement[]> {
@@ -140,11 +161,17 @@ function scenariosOf(name: string, client: Client, sizes: readonly number[]): Lo
 
 const OWN_CLIENTS = { millrace: webSocket, kafka: java } as const;
 
+/** Kafka's own client is Java's, which has rows of its own. */
+function sameAsJava(kind: string, recordBytes: number): { readonly kafka: string } {
+  return { kafka: `client/java/${kind}/${recordBytes}B` };
+}
+
 function ownProduce(recordBytes: number): LoadScenario {
   return {
     name: `client/own/produce/${recordBytes}B`,
     peers: recordBytes === 100 ? ALL_PEERS : KAFKA_SPEAKERS,
     guarantee: 'default',
+    sameAs: sameAsJava('produce', recordBytes),
     run(broker, scale) {
       const { name } = broker.peer;
       if (name === 'millrace' || name === 'kafka') return produced(OWN_CLIENTS[name], recordBytes)(broker, scale);
@@ -166,13 +193,14 @@ function ownConsume(recordBytes: number): LoadScenario {
     name: `client/own/consume/${recordBytes}B`,
     peers: recordBytes === 100 ? ALL_PEERS : KAFKA_SPEAKERS,
     guarantee: 'default',
+    sameAs: sameAsJava('consume', recordBytes),
     run(broker, scale) {
       const { name } = broker.peer;
       if (name === 'millrace' || name === 'kafka') return consumed(OWN_CLIENTS[name], recordBytes)(broker, scale);
       return withOtherTopic(broker, async ({ program, topic }) => {
         const place = { broker: broker.server.address, topic, record_bytes: recordBytes };
-        // A million records of NATS and Redis, whole windows on each of four connections.
-        const records = Math.round(Math.min(REDIS_LENGTH_MAX, scale.clientRecords) / 4) * 4;
+        // As many on each of four connections.
+        const records = Math.round(Math.min(OTHER_RECORDS_MAX, clientRecords(recordBytes, scale)) / 4) * 4;
         const filled = await load(program, 'produce', { ...place, window: OTHER_WINDOW, records });
         const usage = await used(broker, () =>
           load(program, 'consume', { ...place, records: figure(filled, 'totalRecords'), ms: scale.timedMs }),
@@ -185,6 +213,6 @@ function ownConsume(recordBytes: number): LoadScenario {
 
 export const CLIENT_SCENARIOS: readonly LoadScenario[] = [
   ...scenariosOf('librdkafka', librdkafka, SIZES),
-  ...scenariosOf('java', java, [100]),
+  ...scenariosOf('java', java, SIZES),
   ...SIZES.flatMap((size) => [ownProduce(size), ownConsume(size)]),
 ];

@@ -1,30 +1,30 @@
 // Requests of one record of 100 bytes, one in flight on each connection: what a broker costs that cannot batch.
 
 import { figure, type LoadOptions, type LoadReport, load } from '../load-programs.ts';
-import { checkWritten, peakMemory, type Usage, used, withTopic } from '../loaded.ts';
+import { checkWritten, type Usage, usagePerMillion, used, withTopic } from '../loaded.ts';
 import type { Guarantee } from '../peer.ts';
-import { ALL_PEERS, type LoadScenario, type Measurement } from '../scenario.ts';
+import { ALL_PEERS, KAFKA_SPEAKERS, type LoadScenario, type Measurement } from '../scenario.ts';
 import { withOtherTopic } from './other-topic.ts';
 
 const PARTITIONS = 8;
 const RECORD_BYTES = 100;
+/** With which the others are measured, too. */
+const CONNECTIONS_OF_ALL = 64;
 
 function measurements(usage: Usage<LoadReport>): Measurement[] {
   const { result } = usage;
-  const million = figure(result, 'totalRecords') / 1e6;
   return [
     { metric: 'requests', unit: 'requests/s', value: figure(result, 'requestsPerSecond'), better: 'more' },
     { metric: 'p50', unit: 'ms', value: figure(result, 'p50Us') / 1000, better: 'less' },
     { metric: 'p99', unit: 'ms', value: figure(result, 'p99Us') / 1000, better: 'less' },
-    { metric: 'broker CPU', unit: 's/million', value: usage.cpuSeconds / million, better: 'less' },
-    peakMemory(usage.peakBytes),
+    ...usagePerMillion(usage, figure(result, 'totalRecords')),
   ];
 }
 
 function scenario(connections: number, guarantee: Guarantee, acks: number): LoadScenario {
   return {
     name: `one-record-requests/${connections}-connections/${acks === 1 ? 'acks=1' : 'acks=all-durable'}`,
-    peers: ALL_PEERS,
+    peers: connections === CONNECTIONS_OF_ALL ? ALL_PEERS : KAFKA_SPEAKERS,
     guarantee,
     run(broker, { timedMs, rampMs }) {
       const common: LoadOptions = {
