@@ -164,6 +164,8 @@ export interface PartitionState {
   /** Everything below is on stable storage. */
   readonly recoveryPoint: number;
   readonly sizeBytes: number;
+  /** Grows with every change while the partition is open: of two states the larger one is the later. */
+  readonly revision: number;
 }
 
 /** Outcomes that are answers, not faults. The broker's error mapping is exhaustive over them. */

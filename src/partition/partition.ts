@@ -112,6 +112,7 @@ export class Partition {
       logEndOffset: log.logEndOffset,
       recoveryPoint: log.recoveryPoint,
       sizeBytes: log.sizeBytes,
+      revision: known === undefined ? 0 : known.revision + 1,
     };
     return this.#state;
   }

@@ -24,6 +24,7 @@ import type {
   PartitionEvent,
   PartitionExecutor,
   PartitionHandle,
+  PartitionRead,
   PartitionState,
   ReadReply,
   WriteMarkerCommand,
@@ -66,7 +67,8 @@ export class SlotExecutor implements PartitionExecutor {
     for (let slot = 0; slot < options.slots; slot++) {
       this.#slots.push(
         new Slot({
-          startThread: (onLost) => options.startThread(slot, { onEvent: (event) => this.#hear(event), onLost }),
+          startThread: (listener) => options.startThread(slot, listener),
+          onEvent: (event) => this.#hear(event),
           reopenCommand: (handle) => this.#reopenCommand(handle),
           onReopened: (handle, reply) => this.#reopened(handle, reply),
           onLost: (cause) => this.#slotLost(slot, cause),
@@ -124,7 +126,7 @@ export class SlotExecutor implements PartitionExecutor {
     const slot = this.#slotOf(first.handle);
     if (request.reads.every((read) => this.#slotOf(read.handle) === slot)) {
       const reply = await slot.fetch({ kind: 'fetch', ...request });
-      this.#mirrorReads(request, reply.reads);
+      this.#mirrorReads(request.reads, reply.reads);
       return reply;
     }
     return this.#fetchAcross(request);
@@ -235,13 +237,14 @@ export class SlotExecutor implements PartitionExecutor {
       [...indexes].map(async ([slot, list]) => {
         const part = list.map((index) => present(request.reads[index], 'read'));
         const reply = await slot.fetch({ kind: 'fetch', ...request, reads: part });
+        // Not only when the last slot has answered: an owner may be lost by then, and its partitions begin anew.
+        this.#mirrorReads(part, reply.reads);
         list.forEach((index, position) => {
           reads[index] = present(reply.reads[position], 'read reply');
         });
         return reply;
       }),
     );
-    this.#mirrorReads(request, reads);
     return {
       reads: withinBudget(reads, request),
       release: () => {
@@ -250,9 +253,9 @@ export class SlotExecutor implements PartitionExecutor {
     };
   }
 
-  #mirrorReads(request: Omit<FetchCommand, 'kind'>, reads: readonly ReadReply[]): void {
-    for (let index = 0; index < reads.length; index++) {
-      this.#mirror(present(request.reads[index], 'read').handle, present(reads[index], 'read reply').state);
+  #mirrorReads(reads: readonly PartitionRead[], replies: readonly ReadReply[]): void {
+    for (let index = 0; index < replies.length; index++) {
+      this.#mirror(present(reads[index], 'read').handle, present(replies[index], 'read reply').state);
     }
   }
 
@@ -271,23 +274,15 @@ export class SlotExecutor implements PartitionExecutor {
     }
   }
 
-  /** Takes a newer state over. Events and replies come by different ways, so an older one must not undo a newer. */
+  /**
+   * Takes a later state over. Events and replies come by different ways, and replies of one group are looked at in any
+   * order: an earlier state must not undo a later one, or records stay hidden until the next append.
+   */
   #mirror(handle: PartitionHandle, state: PartitionState | undefined): void {
     const mirror = this.#mirrors.get(handle);
-    if (mirror === undefined || state === undefined) return;
-    const known = mirror.state;
-    if (
-      state.logEndOffset === known.logEndOffset &&
-      state.highWatermark === known.highWatermark &&
-      state.lastStableOffset === known.lastStableOffset &&
-      state.logStartOffset === known.logStartOffset &&
-      state.recoveryPoint <= known.recoveryPoint &&
-      state.sizeBytes === known.sizeBytes
-    ) {
-      return;
-    }
-    mirror.state =
-      state.recoveryPoint >= known.recoveryPoint ? state : { ...state, recoveryPoint: known.recoveryPoint };
+    if (mirror === undefined || state === undefined || state.revision <= mirror.state.revision) return;
+    const { recoveryPoint } = mirror.state;
+    mirror.state = state.recoveryPoint >= recoveryPoint ? state : { ...state, recoveryPoint };
     this.#settleFlushed(mirror);
     this.#announce(handle, mirror.state);
   }

@@ -13,11 +13,12 @@ import type {
   OpenCommand,
   OpenReply,
   PartitionCommand,
+  PartitionEvent,
   PartitionHandle,
   PartitionReplies,
   PartitionReply,
 } from './commands.ts';
-import type { GroupReply, SlotThread } from './group.ts';
+import type { GroupReply, SlotThread, SlotThreadListener } from './group.ts';
 import { lostReply } from './lost-reply.ts';
 import { SlabPair } from './slab-pair.ts';
 
@@ -34,8 +35,9 @@ interface Submission {
 }
 
 export interface SlotOptions {
-  /** Starts a thread; `onLost` hears of its end when no group was in flight. */
-  readonly startThread: (onLost: (cause: unknown) => void) => SlotThread;
+  readonly startThread: (listener: SlotThreadListener) => SlotThread;
+  /** Hears the events of the thread that serves the slot; what one says that was replaced holds no more. */
+  readonly onEvent: (event: PartitionEvent) => void;
   /** How a partition must be opened again, from its last known state; undefined when it is not open. */
   readonly reopenCommand: (handle: PartitionHandle) => OpenCommand | undefined;
   readonly onReopened: (handle: PartitionHandle, reply: OpenReply) => void;
@@ -252,8 +254,13 @@ export class Slot {
   }
 
   #startThread(): SlotThread {
-    const thread = this.#options.startThread((cause) => {
-      if (thread === this.#thread) this.#lost(cause);
+    const thread = this.#options.startThread({
+      onEvent: (event) => {
+        if (thread === this.#thread) this.#options.onEvent(event);
+      },
+      onLost: (cause) => {
+        if (thread === this.#thread) this.#lost(cause);
+      },
     });
     return thread;
   }

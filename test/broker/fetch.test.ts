@@ -52,6 +52,16 @@ test('an offset inside a batch returns the whole batch', async () => {
   expect(valuesOf(records)).toEqual(['a', 'b', 'c', 'd']);
 });
 
+test('a record that comes while an earlier one is being read is there for the next fetch', async () => {
+  const fixture = await BrokerFixture.start();
+  await fixture.createTopic('orders');
+  await fixture.produce('orders', fixture.batch('a'));
+  const reading = fetchOne(fixture, { topic: 'orders' });
+  const [first] = await Promise.all([reading, fixture.produce('orders', fixture.batch('b'), { acks: -1 })]);
+  const rest = await fetchOne(fixture, { topic: 'orders', fetchOffset: valuesOf(first.records).length });
+  expect([...valuesOf(first.records), ...valuesOf(rest.records)]).toEqual(['a', 'b']);
+});
+
 test('one batch comes even where it is larger than every limit (KIP-74), and only one', async () => {
   const fixture = await BrokerFixture.start();
   await fixture.createTopic('orders', 2);

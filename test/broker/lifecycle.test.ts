@@ -231,6 +231,7 @@ function emptyExecutor(): (executor: PartitionExecutor) => PartitionExecutor {
     logEndOffset: 0,
     recoveryPoint: 0,
     sizeBytes: 0,
+    revision: 0,
   };
   let opening = 0;
   return (executor) => {

@@ -11,6 +11,7 @@ export function stateAt(logEndOffset: number, recoveryPoint = 0): PartitionState
     logEndOffset,
     recoveryPoint,
     sizeBytes: logEndOffset * 100,
+    revision: logEndOffset + recoveryPoint,
   };
 }
 
@@ -123,7 +124,7 @@ export class FakeThread implements SlotThread {
             outcome: 'ok',
             records: new Uint8Array(0),
             lent: { position: handle * 16, length: 10 },
-            state: stateAt(0),
+            state: stateAt(this.#ends.get(handle) ?? 0, this.#recoveryPoint),
             divergingEpoch: undefined,
             abortedTransactions: undefined,
           })),

@@ -210,3 +210,18 @@ test('a closed partition gives its records back when it is opened again', async 
   await executor.open({ ...openCommand(0), recoveryPoint: 2 });
   expect((await read(0, 0)).state?.logEndOffset).toBe(2);
 });
+
+test('a later state has a larger revision, whatever has changed', async () => {
+  const { append, read, executor } = await memoryPartitions();
+  const states = [
+    (await append(0, batch(['a', 'b']))).state,
+    (await read(0, 0)).state,
+    (await append(0, batch(['c']), true)).state,
+    (await read(0, 0)).state,
+    (await executor.deleteRecords({ handle: 0, beforeOffset: 1 })).state,
+  ];
+  const revisions = states.map((state) => state?.revision ?? -1);
+  expect(revisions[1]).toBe(revisions[0]);
+  expect(new Set(revisions).size).toBe(4);
+  expect(revisions).toEqual([...revisions].sort((one, other) => one - other));
+});

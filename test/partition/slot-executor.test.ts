@@ -3,7 +3,7 @@ import type { AppendReply, OpenCommand } from '../../src/partition/commands.ts';
 import { SlotExecutor } from '../../src/partition/slot-executor.ts';
 import { TEST_LOG_CONFIG } from '../support/log-config.ts';
 import { silentLogger } from '../support/silent-logger.ts';
-import { FakeThread } from './fake-thread.ts';
+import { FakeThread, stateAt } from './fake-thread.ts';
 
 interface Rig {
   readonly executor: SlotExecutor;
@@ -314,4 +314,57 @@ test('a fetch over several slots gives back what each has lent', async () => {
   for (const slot of [0, 1]) thread(slot).answer();
   await after;
   await executor.close();
+});
+
+test('a read that is answered in one group with a later append does not hide what was appended', async () => {
+  const { executor, thread } = rig();
+  await executor.open(openCommand(0));
+  const first = executor.append(0, bytes(8), false);
+  await thread().arrived();
+  const fetching = executor.fetch(fetchOf(0));
+  const second = executor.append(0, bytes(8), false);
+  thread().answer();
+  expect((await thread().arrived()).commands.map(({ kind }) => kind)).toEqual(['fetch', 'append']);
+  thread().answer();
+  await Promise.all([first, second, fetching]);
+  expect(executor.state(0)?.highWatermark).toBe(2);
+});
+
+test('a fetch that waits for a slow slot does not hide what was appended in another one meanwhile', async () => {
+  const { executor, thread } = rig({ slots: 2 });
+  await executor.open(openCommand(0));
+  await executor.open(openCommand(1));
+  const fetching = executor.fetch(fetchOf(0, 1));
+  await thread(0).arrived();
+  thread(0).answer();
+  const append = executor.append(0, bytes(8), true);
+  await thread(0).arrived();
+  thread(0).answer();
+  thread(0).say({ kind: 'flushed', handle: 0, recoveryPoint: 1 });
+  expect((await append).outcome).toBe('ok');
+  await thread(1).arrived();
+  thread(1).answer();
+  await fetching;
+  expect(executor.state(0)).toMatchObject({ highWatermark: 1, recoveryPoint: 1 });
+});
+
+test('a compaction that is told of before the appends it followed does not hide them', async () => {
+  const { executor, thread } = rig();
+  await executor.open(openCommand(0));
+  const append = executor.append(0, bytes(8), false);
+  await thread().arrived();
+  thread().answer();
+  await append;
+  thread().say({ kind: 'compacted', handle: 0, state: stateAt(0) });
+  expect(executor.state(0)?.highWatermark).toBe(1);
+});
+
+test('a lost thread is not listened to any more once another one has its place', async () => {
+  const { executor, thread, started } = rig();
+  await executor.open(openCommand(0));
+  thread().dieIdle();
+  const append = executor.append(0, bytes(8), false);
+  await serve(thread, [append]);
+  started[0]?.say({ kind: 'compacted', handle: 0, state: stateAt(9) });
+  expect(executor.state(0)?.highWatermark).toBe(1);
 });
