@@ -8,7 +8,7 @@ import type { AppendCommand, AppendReply, PartitionCommand, PartitionReply } fro
 import type { GroupReply, PartitionGroup } from './group.ts';
 
 /** Numbers of a row. A command's are overwritten by those of its answer. */
-const ROW = 9;
+const ROW = 10;
 
 const DURABLE = 1;
 const FROM_COORDINATOR = 2;
@@ -144,6 +144,7 @@ function writeAppended(rows: Float64Array, row: number, reply: PartitionReply): 
   rows[at + 6] = state.logEndOffset;
   rows[at + 7] = state.recoveryPoint;
   rows[at + 8] = state.sizeBytes;
+  rows[at + 9] = state.revision;
   return true;
 }
 
@@ -161,6 +162,7 @@ function readAppended(rows: Float64Array, row: number): AppendReply {
       logEndOffset: rows[at + 6] ?? -1,
       recoveryPoint: rows[at + 7] ?? -1,
       sizeBytes: rows[at + 8] ?? -1,
+      revision: rows[at + 9] ?? -1,
     },
   };
 }

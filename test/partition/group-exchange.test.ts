@@ -43,6 +43,7 @@ const state = fc.record({
   logEndOffset: offset,
   recoveryPoint: offset,
   sizeBytes: offset,
+  revision: offset,
 });
 
 const appended: fc.Arbitrary<AppendReply> = fc.record({
