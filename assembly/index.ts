@@ -1,9 +1,11 @@
 // What the module exports. Everything takes and returns numbers: pointers into linear memory, byte counts, status codes.
 import { makeTables } from "./crc32c";
+import { makeRepetitions } from "./lz4-block";
 
 export { crc32c } from "./crc32c";
 export { offsetIndexFloor, timeIndexFloor } from "./index-search";
 export { hashKeys } from "./key-hash";
+export { lz4FrameBytesMax, unpackLz4Frame } from "./lz4-frame";
 export {
   batchBytes,
   checkStoredBatch,
@@ -26,3 +28,4 @@ export function staticsEnd(): usize {
 }
 
 makeTables();
+makeRepetitions();

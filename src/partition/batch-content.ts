@@ -9,7 +9,11 @@ import { LogFault } from '../core/fault.ts';
 import { BATCH_BYTES_MAX, DECOMPRESSED_BATCH_BYTES_MAX } from '../core/limits.ts';
 import type { LogConfig } from '../storage/log-config.ts';
 import type { Kernels } from '../wasm/kernels.ts';
+import { type MemoryRegion, unpackLz4Frame } from '../wasm/lz4.ts';
 import { type Refusal, statusRefusal } from './batch-check.ts';
+
+/** The codec that the kernels have themselves. */
+const LZ4 = codecNumber('lz4');
 
 /** Where the batch that is to be written lies, or why none is. */
 export type Admission = { readonly pointer: number } | { readonly refusal: Refusal };
@@ -45,20 +49,24 @@ export class BatchContent {
   #admit(pointer: number, { codecs, from, to, config }: Conversion): Admission {
     const kernels = this.#kernels;
     const { batchBytes } = kernels.summary;
-    const stored = kernels.bytes().slice(pointer + BATCH_HEADER_BYTES, pointer + batchBytes);
-    const plain = from === 0 ? stored : codecOf(codecs, from).decompress(stored, DECOMPRESSED_BATCH_BYTES_MAX);
-    const status = from === 0 ? STATUS_OK : this.#validate(pointer, plain);
+    const stored = { first: pointer + BATCH_HEADER_BYTES, byteCount: batchBytes - BATCH_HEADER_BYTES };
+    const plain = from === 0 ? stored : this.#unpack(stored, codecs, from);
+    const status = from === 0 ? STATUS_OK : kernels.validateRecords(plain.first, plain.byteCount);
     if (status !== STATUS_OK) return { refusal: statusRefusal(status) };
     if (from === to) return { pointer };
-    const recoded = to === 0 ? plain : codecOf(codecs, to).compress(plain, config.compression.level);
+    const bytes = bytesOf(kernels, plain);
+    const recoded = to === 0 ? bytes : codecOf(codecs, to).compress(bytes, config.compression.level);
     return this.#recode(pointer, { recoded, to, bytesMax: Math.min(config.maxMessageBytes, BATCH_BYTES_MAX) });
   }
 
-  #validate(pointer: number, plain: Uint8Array): number {
+  /** The records part of a batch decompressed, in scratch. */
+  #unpack(stored: MemoryRegion, codecs: BatchCodecs, codec: number): MemoryRegion {
     const kernels = this.#kernels;
-    const first = kernels.reserveBeside(pointer, kernels.summary.batchBytes, plain.length);
+    if (codec === LZ4) return unpackLz4Frame(kernels, stored, DECOMPRESSED_BATCH_BYTES_MAX);
+    const plain = codecOf(codecs, codec).decompress(bytesOf(kernels, stored), DECOMPRESSED_BATCH_BYTES_MAX);
+    const first = kernels.reserveBeside(stored.first, stored.byteCount, plain.length);
     kernels.bytes().set(plain, first);
-    return kernels.validateRecords(first, plain.length);
+    return { first, byteCount: plain.length };
   }
 
   #recode(pointer: number, { recoded, to, bytesMax }: Recoded): Admission {
@@ -93,6 +101,11 @@ interface Recoded {
 function targetOf({ compression: { type } }: LogConfig, from: number): number {
   if (type === 'producer') return from;
   return type === 'uncompressed' ? 0 : codecNumber(type);
+}
+
+/** A copy: codecs want bytes that no other thread sees. */
+function bytesOf(kernels: Kernels, { first, byteCount }: MemoryRegion): Uint8Array {
+  return kernels.bytes().slice(first, first + byteCount);
 }
 
 function codecOf(codecs: BatchCodecs, number: number): BatchCodecs['gzip'] {

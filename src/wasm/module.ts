@@ -43,6 +43,8 @@ export interface KernelExports {
     lastOffsetDelta: number,
     table: number,
   ): number;
+  lz4FrameBytesMax(pointer: number, byteCount: number): number;
+  unpackLz4Frame(pointer: number, byteCount: number, target: number, room: number): number;
   hashKeys(table: number, count: number, origin: number, target: number, secret: number): void;
 }
 
