@@ -17,7 +17,13 @@ import { GroupCoordinator } from './groups/group-coordinator.ts';
 import { unsupportedApiVersions } from './handlers/18-api-versions.ts';
 import { ROUTES } from './handlers/table.ts';
 import type { PartitionCheckpoint, PartitionCheckpoints } from './partition-checkpoints.ts';
-import type { ConnectionContext, RequestHandler, RequestObserver, ResponseFrame } from './request-handler.ts';
+import type {
+  ConnectionContext,
+  RequestHandler,
+  RequestObserver,
+  Responder,
+  ResponseFrame,
+} from './request-handler.ts';
 import { type RoutedPartition, Router } from './router.ts';
 import type { BrokerServices, Endpoint } from './services.ts';
 import { forEachConcurrently, TopicLifecycle } from './topic-lifecycle.ts';
@@ -164,6 +170,11 @@ export class Broker implements RequestHandler {
   handle(frame: Uint8Array, context: ConnectionContext): Promise<ResponseFrame | undefined> {
     if (this.#closed) return Promise.reject(new LogFault('ERR_CLOSED', 'the broker is shutting down'));
     return this.#dispatch.handle(frame, context);
+  }
+
+  serve(frame: Uint8Array, context: ConnectionContext, responder: Responder): void {
+    if (!this.#closed) this.#dispatch.serve(frame, context, responder);
+    else this.handle(frame, context).catch((fault: unknown) => responder.rejected(fault));
   }
 
   whenWritable(): Promise<void> | undefined {

@@ -4,6 +4,7 @@
 import { LogFault } from '../core/fault.ts';
 import type { Clock } from '../core/platform.ts';
 import type { AnyApi } from '../protocol/api.ts';
+import { bodyCodec } from '../protocol/fast-codec.ts';
 import {
   type RequestHeader,
   readRequestHeader,
@@ -12,22 +13,27 @@ import {
 } from '../protocol/headers.ts';
 import { Reader } from '../protocol/reader.ts';
 import type { Fields } from '../protocol/schema.ts';
+import { TextCache } from '../protocol/text-cache.ts';
 import { Writer } from '../protocol/writer.ts';
 import { Call, type Handler } from './handler.ts';
-import type { ConnectionContext, RequestObserver, ResponseFrame } from './request-handler.ts';
+import { type Listener, Pending } from './pending.ts';
+import type { ConnectionContext, RequestObserver, Responder, ResponseFrame } from './request-handler.ts';
 import type { BrokerServices, ServedApi } from './services.ts';
 
 /** A handler whose messages are known to itself alone. */
 export interface Route {
   readonly api: AnyApi;
   readonly served: ServedApi;
-  /** Decodes the body and handles it; the value is what the API's response codec takes. */
+  /** Decodes the body and handles it; the value, or what it resolves with, is what `writeResponse` takes. */
   serve(services: BrokerServices, body: Reader, call: Call): unknown;
+  writeResponse(writer: Writer, response: unknown, version: number): void;
 }
 
 /** Binds a handler to the codecs of its API. */
 export function route<Request extends Fields, Response extends Fields>(handler: Handler<Request, Response>): Route {
   const { api, versions } = handler;
+  const codec = bodyCodec(api, handler.fast);
+  const { writeResponse }: Pick<Route, 'writeResponse'> = codec;
   return {
     api,
     served: {
@@ -37,7 +43,8 @@ export function route<Request extends Fields, Response extends Fields>(handler: 
       advertisedFrom: Math.min(api.advertisedFrom, versions[0]),
       versionMax: versions[1],
     },
-    serve: (services, body, call) => handler.handle(services, api.decodeRequest(body, call.version), call),
+    serve: (services, body, call) => handler.handle(services, codec.readRequest(body, call.version), call),
+    writeResponse,
   };
 }
 
@@ -50,59 +57,131 @@ export interface DispatchOptions {
   readonly unsupportedApiVersions: (services: BrokerServices, call: Call) => unknown;
 }
 
-/** A request whose header has been read. */
-interface ReceivedRequest {
-  readonly reader: Reader;
+const API_VERSIONS_KEY = 18;
+
+/** A request whose header has been read, until it is answered. */
+class Exchange implements Listener<unknown> {
+  readonly route: Route;
   readonly header: RequestHeader;
   readonly call: Call;
   readonly startMs: number;
   readonly requestBytes: number;
-}
+  readonly #dispatch: Dispatch;
+  readonly #responder: Responder;
 
-const API_VERSIONS_KEY = 18;
+  constructor(
+    dispatch: Dispatch,
+    responder: Responder,
+    request: {
+      readonly route: Route;
+      readonly header: RequestHeader;
+      readonly call: Call;
+      readonly startMs: number;
+      readonly requestBytes: number;
+    },
+  ) {
+    this.#dispatch = dispatch;
+    this.#responder = responder;
+    this.route = request.route;
+    this.header = request.header;
+    this.call = request.call;
+    this.startMs = request.startMs;
+    this.requestBytes = request.requestBytes;
+  }
+
+  get isSupported(): boolean {
+    return isServed(this.route.served, this.header.apiVersion);
+  }
+
+  fulfilled(response: unknown): void {
+    let frame: ResponseFrame | undefined;
+    try {
+      frame = this.#dispatch.finish(this, response);
+    } catch (error) {
+      this.rejected(error);
+      return;
+    }
+    this.#responder.fulfilled(frame);
+  }
+
+  rejected(fault: unknown): void {
+    this.call.release?.();
+    this.#responder.rejected(fault);
+  }
+}
 
 export class Dispatch {
   readonly #options: DispatchOptions;
   readonly #routes: (Route | undefined)[] = [];
   readonly #find = (key: number): AnyApi | undefined => this.#routes[key]?.api;
   readonly #writer = new Writer();
+  readonly #texts = new TextCache();
 
   constructor(options: DispatchOptions) {
     this.#options = options;
     for (const each of options.routes) this.#routes[each.api.key] = each;
   }
 
-  /** Serves one frame. Throws LogFault ERR_MALFORMED_FRAME or ERR_UNSUPPORTED when it cannot be answered. */
-  async handle(frame: Uint8Array, connection: ConnectionContext): Promise<ResponseFrame | undefined> {
+  /** Serves one frame. Rejects with LogFault ERR_MALFORMED_FRAME or ERR_UNSUPPORTED when it cannot be answered. */
+  handle(frame: Uint8Array, connection: ConnectionContext): Promise<ResponseFrame | undefined> {
+    return new Promise((fulfilled, rejected) => this.serve(frame, connection, { fulfilled, rejected }));
+  }
+
+  /** As {@link handle}; the responder is never called before this returns. */
+  serve(frame: Uint8Array, connection: ConnectionContext, responder: Responder): void {
+    let exchange: Exchange | undefined;
+    try {
+      const reader = new Reader(frame);
+      reader.texts = this.#texts;
+      exchange = this.#receive(reader, connection, responder);
+      this.#await(exchange, this.#start(exchange, reader));
+    } catch (error) {
+      const failed = exchange ?? responder;
+      queueMicrotask(() => failed.rejected(error));
+    }
+  }
+
+  #receive(reader: Reader, connection: ConnectionContext, responder: Responder): Exchange {
     const startMs = this.#options.clock.monotonic();
-    const reader = new Reader(frame);
     const header = readRequestHeader(reader, this.#find);
     const found = this.#routes[header.apiKey];
     if (found === undefined) throw new LogFault('ERR_UNSUPPORTED', `API key ${header.apiKey} is not served`);
     const call = new Call(header.apiVersion, header.clientId, connection);
-    try {
-      return await this.#serve(found, { reader, header, call, startMs, requestBytes: frame.length });
-    } catch (error) {
-      call.release?.();
-      throw error;
-    }
+    const requestBytes = reader.bytes.length;
+    return new Exchange(this, responder, { route: found, header, call, startMs, requestBytes });
   }
 
-  async #serve(found: Route, request: ReceivedRequest): Promise<ResponseFrame | undefined> {
-    const { reader, header, call, startMs, requestBytes } = request;
-    const supported = isServed(found.served, header.apiVersion);
-    const value = supported ? found.serve(this.#options.services, reader, call) : this.#unsupported(found, call);
-    const response = value instanceof Promise ? await value : value;
-    const answer =
-      response === undefined
-        ? undefined
-        : this.#encode(found, header, { response, version: supported ? header.apiVersion : 0 });
+  #start(exchange: Exchange, body: Reader): unknown {
+    const { route: found, call } = exchange;
+    if (!exchange.isSupported) return this.#unsupported(found, call);
+    return found.serve(this.#options.services, body, call);
+  }
+
+  #await(exchange: Exchange, value: unknown): void {
+    if (value instanceof Pending && !value.isSettled) {
+      value.listen(exchange);
+      return;
+    }
+    const settled = value instanceof Pending ? undefined : value;
+    Promise.resolve(settled).then(
+      (response) => {
+        if (value instanceof Pending) value.listen(exchange);
+        else exchange.fulfilled(response);
+      },
+      (error: unknown) => exchange.rejected(error),
+    );
+  }
+
+  /** The frame of a response, after the request has been counted. */
+  finish(exchange: Exchange, response: unknown): ResponseFrame | undefined {
+    const { call, header } = exchange;
+    const answer = response === undefined ? undefined : this.#encode(exchange, response);
     this.#options.observer.observe({
-      api: found.api.name,
+      api: exchange.route.api.name,
       version: header.apiVersion,
-      requestBytes,
+      requestBytes: exchange.requestBytes,
       responseBytes: answer?.byteLength ?? 0,
-      elapsedMs: this.#options.clock.monotonic() - startMs,
+      elapsedMs: this.#options.clock.monotonic() - exchange.startMs,
       errorCode: call.errorCode,
     });
     if (call.release === undefined) return answer;
@@ -120,15 +199,12 @@ export class Dispatch {
     );
   }
 
-  #encode(
-    { api }: Route,
-    header: RequestHeader,
-    { response, version }: { readonly response: unknown; readonly version: number },
-  ): ResponseFrame {
+  #encode({ route: found, header, isSupported }: Exchange, response: unknown): ResponseFrame {
     const writer = this.#writer;
+    const version = isSupported ? header.apiVersion : 0;
     try {
-      writeResponseHeader(writer, header.correlationId, responseHeaderVersion(api, version));
-      api.writeResponse(writer, response, version);
+      writeResponseHeader(writer, header.correlationId, responseHeaderVersion(found.api, version));
+      found.writeResponse(writer, response, version);
     } catch (error) {
       writer.discard();
       throw error;

@@ -2,8 +2,10 @@
 // correlation are done around it.
 
 import type { Api } from '../protocol/api.ts';
+import type { FastCodec } from '../protocol/fast-codec.ts';
 import type { Decoded, Encodable, Fields } from '../protocol/schema.ts';
 import type { GroupClient } from './groups/group-context.ts';
+import type { Pending } from './pending.ts';
 import type { ConnectionContext } from './request-handler.ts';
 import type { BrokerServices } from './services.ts';
 
@@ -39,10 +41,16 @@ export interface Handler<Request extends Fields, Response extends Fields> {
   readonly api: Api<Request, Response>;
   /** First and last version served, both inside the API's own. */
   readonly versions: readonly [number, number];
+  /** For the requests that come most. */
+  readonly fast?: FastCodec<Request, Response>;
   /** Answers the request, with undefined where the protocol has no answer or nobody waits for it. */
   handle(
     services: BrokerServices,
     request: Decoded<Request>,
     call: Call,
-  ): Encodable<Response> | undefined | Promise<Encodable<Response> | undefined>;
+  ):
+    | Encodable<Response>
+    | undefined
+    | Promise<Encodable<Response> | undefined>
+    | Pending<Encodable<Response> | undefined>;
 }

@@ -23,6 +23,12 @@ export interface ResponseFrame {
   readonly release?: (() => void) | undefined;
 }
 
+/** Who waits for a response: exactly one of the two is called, once. */
+export interface Responder {
+  fulfilled(response: ResponseFrame | undefined): void;
+  rejected(fault: unknown): void;
+}
+
 export interface RequestHandler {
   /**
    * Serves one request. Resolves with its response, or with undefined where the protocol has none (Produce with acks=0).
@@ -31,6 +37,8 @@ export interface RequestHandler {
    * @throws LogFault ERR_MALFORMED_FRAME when the frame cannot be understood: the connection is to be closed.
    */
   handle(frame: Uint8Array, context: ConnectionContext): Promise<ResponseFrame | undefined>;
+  /** As {@link handle}, without a promise. The responder is never called before this returns. */
+  serve?(frame: Uint8Array, context: ConnectionContext, responder: Responder): void;
   /** Undefined when bytes may be taken in now, else resolves when they may: readers pause meanwhile. */
   whenWritable(): Promise<void> | undefined;
 }

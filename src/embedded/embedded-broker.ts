@@ -138,6 +138,7 @@ export class EmbeddedBroker {
     });
     this.directHandler = {
       handle: (frame, context) => this.#serving().handle(frame, context),
+      serve: (frame, context, responder) => this.#serving().serve(frame, context, responder),
       whenWritable: () => this.#serving().whenWritable(),
     };
     this.handler = options.intercept?.(this.directHandler) ?? this.directHandler;

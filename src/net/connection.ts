@@ -5,7 +5,7 @@
 // bytes, and time without progress. Beyond a bound requests wait, a few without stopping to read, so that the end of a
 // connection is noticed while its long poll waits; beyond a few the connection stops reading.
 
-import type { ConnectionContext, RequestHandler, ResponseFrame } from '../broker/request-handler.ts';
+import type { ConnectionContext, RequestHandler, Responder, ResponseFrame } from '../broker/request-handler.ts';
 import { type FaultCode, LogFault } from '../core/fault.ts';
 import type { Logger } from '../core/logger.ts';
 import { CLOSE_CODES, type FrameSink, type FrameTransport } from './frame-transport.ts';
@@ -60,7 +60,7 @@ function isProduce(frame: Uint8Array): boolean {
 }
 
 /** One request under way. Pooled, so that a request costs no closures. */
-class Exchange {
+class Exchange implements Responder {
   next: Exchange | undefined = undefined;
   requestBytes = 0;
   /** The frame, where its memory can be used again once it is answered. */
@@ -272,7 +272,9 @@ export class Connection implements FrameSink, MemoryHolder {
     if (this.#tail === undefined) this.#head = exchange;
     else this.#tail.next = exchange;
     this.#tail = exchange;
-    this.#handler.handle(frame, this.#context).then(exchange.fulfilled, exchange.rejected);
+    const handler = this.#handler;
+    if (handler.serve !== undefined) handler.serve(frame, this.#context, exchange);
+    else handler.handle(frame, this.#context).then(exchange.fulfilled, exchange.rejected);
   }
 
   #takeExchange(): Exchange {

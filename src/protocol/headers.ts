@@ -47,17 +47,13 @@ export function readRequestHeader(reader: Reader, find: (apiKey: number) => Head
     const apiVersion = reader.int16();
     const correlationId = reader.int32();
     const api = find(apiKey);
-    return readRest(reader, { apiKey, apiVersion, correlationId }, api ? requestHeaderVersion(api, apiVersion) : 1);
+    // The client id keeps its classic form in header 2, so that any broker can read it (KIP-482).
+    const clientId = readClassicString(reader);
+    if (api !== undefined && requestHeaderVersion(api, apiVersion) === 2) reader.skipTaggedFields();
+    return { apiKey, apiVersion, correlationId, clientId };
   } catch (error) {
     throw error instanceof FrameFault ? error.of('request header') : error;
   }
-}
-
-function readRest(reader: Reader, head: Omit<RequestHeader, 'clientId'>, version: RequestHeaderVersion): RequestHeader {
-  // The client id keeps its classic form in header 2, so that any broker can read it (KIP-482).
-  const clientId = version === 0 ? null : readClassicString(reader);
-  if (version === 2) reader.skipTaggedFields();
-  return { apiKey: head.apiKey, apiVersion: head.apiVersion, correlationId: head.correlationId, clientId };
 }
 
 function readClassicString(reader: Reader): string | null {

@@ -3,6 +3,7 @@
 
 import { FRAME_ELEMENTS_MAX } from '../core/limits.ts';
 import { FrameFault } from './frame-fault.ts';
+import type { TextCache } from './text-cache.ts';
 import { UUID_BYTES, type Uuid, uuidFromBytes } from './uuid.ts';
 
 /** Strings up to this many bytes are decoded by hand, which beats TextDecoder's call overhead. */
@@ -22,6 +23,8 @@ export class Reader {
   position: number;
   /** Exclusive end of what may be read; tagged fields narrow it to their own size while they are read. */
   end: number;
+  /** Where texts are looked up first, by those who read many frames of the same senders. */
+  texts: TextCache | undefined = undefined;
   #elementsLeft = FRAME_ELEMENTS_MAX;
 
   constructor(bytes: Uint8Array, position = 0, end = bytes.length) {
@@ -144,6 +147,16 @@ export class Reader {
   /** UTF-8 text of `length` bytes. */
   text(length: number): string {
     const at = this.#take(this.#length(length));
+    const { texts } = this;
+    if (texts === undefined) return this.#decoded(at, length);
+    const known = texts.find(this.bytes, at, length);
+    if (known !== undefined) return known;
+    const text = this.#decoded(at, length);
+    texts.keep(this.bytes.subarray(at, at + length), text);
+    return text;
+  }
+
+  #decoded(at: number, length: number): string {
     if (length <= SHORT_STRING_BYTES) {
       const short = ascii(this.bytes, at, at + length);
       if (short !== undefined) return short;

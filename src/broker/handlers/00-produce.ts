@@ -10,13 +10,16 @@
 // (KIP-951); 11 TRANSACTION_ABORTABLE; 12 partitions join their transaction with the records (KIP-890); 13 topic ids
 // (KIP-516).
 
+import { present } from '../../core/assert.ts';
 import { LogFault } from '../../core/fault.ts';
 import type { AppendReply } from '../../partition/commands.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts';
 import { ERROR_CODES, errorOf } from '../../protocol/errors.ts';
+import { fastProduce } from '../../protocol/fast/00-produce.ts';
 import { produce } from '../../protocol/messages/00-produce.ts';
 import type { Call, Handler } from '../handler.ts';
 import { errorOfReply } from '../outcome-errors.ts';
+import { Pending } from '../pending.ts';
 import type { RoutedPartition, RoutedTopic } from '../router.ts';
 import type { BrokerServices } from '../services.ts';
 import { isInternalTopic } from '../topic-names.ts';
@@ -27,7 +30,8 @@ type Request = RequestOf<typeof produce>;
 type Response = ResponseInput<typeof produce>;
 type TopicData = Request['topicData'][number];
 type PartitionData = TopicData['partitionData'][number];
-type PartitionResponse = Response['responses'][number]['partitionResponses'][number];
+type TopicResponse = Response['responses'][number];
+type PartitionResponse = TopicResponse['partitionResponses'][number];
 
 const ACKS_NONE = 0;
 const ACKS_LEADER = 1;
@@ -35,77 +39,112 @@ const ACKS_ALL = -1;
 /** From this version on a topic is named by its id alone. */
 const TOPIC_ID_VERSION = 13;
 
-/** An append under way, and where its response belongs. */
-interface PendingAppend {
-  readonly partition: RoutedPartition;
-  readonly responses: PartitionResponse[];
-  readonly at: number;
-  readonly reply: Promise<AppendReply>;
-}
-
 export const produceHandler: Handler<typeof produce.request, typeof produce.response> = {
   api: produce,
   versions: produce.versions,
+  fast: fastProduce,
   handle(services, request, call) {
     const { version } = call;
+    const run = new ProduceRun(services, request, call);
     if (!hasTransactionalRecords(request)) {
-      return serve(services, { request, call, enlistment: new Enlistment(services, request, { version }) });
+      run.append(new Enlistment(services, request, { version }));
+      return run;
     }
-    return new Promise((resolve, reject) => {
-      const topicOf = (data: TopicData): RoutedTopic | undefined => route(services, data, version);
-      enlist(services, { request, version, topicOf }, (enlistment) => {
-        serve(services, { request, call, enlistment }).then(resolve, reject);
-      });
-    });
+    const topicOf = (data: TopicData): RoutedTopic | undefined => route(services, data, version);
+    enlist(services, { request, version, topicOf }, (enlistment) => run.append(enlistment));
+    return run;
   },
 };
 
-interface Subject {
-  readonly request: Request;
-  readonly call: Call;
-  readonly enlistment: Enlistment;
+/** An append under way, and where its response belongs. */
+class PendingAppend {
+  readonly partition: RoutedPartition;
+  readonly responses: PartitionResponse[];
+  readonly at: number;
+  reply: AppendReply | undefined;
+
+  constructor(partition: RoutedPartition, responses: PartitionResponse[]) {
+    this.partition = partition;
+    this.responses = responses;
+    this.at = responses.length;
+  }
 }
 
-/** Every append is under way when this returns; the promise is that of the answer. */
-async function serve(services: BrokerServices, subject: Subject): Promise<Response | undefined> {
-  const { request, call } = subject;
-  const pending: PendingAppend[] = [];
-  const response = append(services, subject, pending);
-  // Awaiting one after the other keeps the frame until the last is done.
-  for (const { partition, responses, at, reply } of pending) {
-    responses[at] = answer(services, call, { partition, reply: await reply });
+/** One produce request under way: it is answered once the last of its appends has been, which keeps the frame until then. */
+class ProduceRun extends Pending<Response | undefined> {
+  readonly #services: BrokerServices;
+  readonly #request: Request;
+  readonly #call: Call;
+  readonly #responses: TopicResponse[] = [];
+  readonly #appends: PendingAppend[] = [];
+  /** Appends that are not answered, and one more until all are under way. */
+  #unanswered = 1;
+
+  constructor(services: BrokerServices, request: Request, call: Call) {
+    super();
+    this.#services = services;
+    this.#request = request;
+    this.#call = call;
   }
-  if (request.acks !== ACKS_NONE) return response;
-  if (call.errorCode === 0) return undefined;
-  throw new LogFault('ERR_BROKER', `produce with acks=0 failed with ${errorOf(call.errorCode).name}`);
+
+  /** Every append is under way when this returns. */
+  append(enlistment: Enlistment): void {
+    const { acks, topicData } = this.#request;
+    const durable = acks === ACKS_ALL && this.#services.config.settings.flushesForAcksAll;
+    try {
+      for (const data of topicData) this.#appendTopic(data, { durable, enlistment });
+      this.#answered();
+    } catch (error) {
+      this.reject(error);
+    }
+  }
+
+  #appendTopic(topicData: TopicData, options: { readonly durable: boolean; readonly enlistment: Enlistment }): void {
+    const { version } = this.#call;
+    const { acks } = this.#request;
+    const topic = route(this.#services, topicData, version);
+    const partitionResponses: PartitionResponse[] = [];
+    for (const data of topicData.partitionData) {
+      const partition = topic?.partitions[data.index];
+      const error = refusal(topic, { partition, data, acks, version, enlistment: options.enlistment });
+      if (error !== ERROR_CODES.NONE || partition === undefined || data.records === null) {
+        partitionResponses.push(refused(data.index, this.#call.note(error), partition));
+      } else {
+        this.#appendPartition(new PendingAppend(partition, partitionResponses), data.records, options.durable);
+      }
+    }
+    this.#responses.push({ name: topicData.name, topicId: topicData.topicId, partitionResponses });
+  }
+
+  #appendPartition(append: PendingAppend, records: Uint8Array, durable: boolean): void {
+    append.responses.push(NOT_ANSWERED);
+    this.#appends.push(append);
+    this.#unanswered++;
+    this.#services.executor.append(append.partition.handle, records, durable).then(
+      (reply) => {
+        append.reply = reply;
+        this.#answered();
+      },
+      (error: unknown) => this.reject(error),
+    );
+  }
+
+  #answered(): void {
+    this.#unanswered--;
+    if (this.#unanswered > 0) return;
+    for (const append of this.#appends) {
+      const reply = present(append.reply, 'reply');
+      append.responses[append.at] = answer(this.#services, this.#call, { partition: append.partition, reply });
+    }
+    const { errorCode } = this.#call;
+    if (this.#request.acks !== ACKS_NONE) this.fulfil({ responses: this.#responses });
+    else if (errorCode === 0) this.fulfil(undefined);
+    else this.reject(new LogFault('ERR_BROKER', `produce with acks=0 failed with ${errorOf(errorCode).name}`));
+  }
 }
 
 function route({ router }: BrokerServices, { topicId, name }: TopicData, version: number): RoutedTopic | undefined {
   return version >= TOPIC_ID_VERSION ? router.topicById(topicId) : router.topic(name);
-}
-
-function append(services: BrokerServices, { request, call, enlistment }: Subject, pending: PendingAppend[]): Response {
-  const { acks } = request;
-  const durable = acks === ACKS_ALL && services.config.settings.flushesForAcksAll;
-  const responses: Response['responses'][number][] = [];
-  for (const topicData of request.topicData) {
-    const topic = route(services, topicData, call.version);
-    const partitionResponses: PartitionResponse[] = [];
-    for (const data of topicData.partitionData) {
-      const partition = topic?.partitions[data.index];
-      const error = refusal(topic, { partition, data, acks, version: call.version, enlistment });
-      if (error !== ERROR_CODES.NONE || partition === undefined || data.records === null) {
-        partitionResponses.push(refused(data.index, call.note(error), partition));
-        continue;
-      }
-      const at = partitionResponses.length;
-      const reply = services.executor.append(partition.handle, data.records, durable);
-      partitionResponses.push(NOT_ANSWERED);
-      pending.push({ partition, responses: partitionResponses, at, reply });
-    }
-    responses.push({ name: topicData.name, topicId: topicData.topicId, partitionResponses });
-  }
-  return { responses };
 }
 
 const NOT_ANSWERED: PartitionResponse = { index: 0, errorCode: ERROR_CODES.UNKNOWN_SERVER_ERROR, baseOffset: -1 };
@@ -136,7 +175,8 @@ function refusal(topic: RoutedTopic | undefined, append: Append): number {
 }
 
 function refused(index: number, errorCode: number, partition: RoutedPartition | undefined): PartitionResponse {
-  return { index, errorCode, baseOffset: -1, errorMessage: partition?.fault?.message ?? null };
+  const errorMessage = partition?.fault?.message ?? null;
+  return { index, errorCode, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1, errorMessage };
 }
 
 function answer(
@@ -144,16 +184,13 @@ function answer(
   call: Call,
   { partition, reply }: { readonly partition: RoutedPartition; readonly reply: AppendReply },
 ): PartitionResponse {
+  const { index } = partition;
   const logStartOffset = (reply.state ?? partition.state)?.logStartOffset ?? -1;
   if (reply.outcome === 'ok') {
     const { baseOffset, logAppendTimeMs } = reply;
-    return { index: partition.index, errorCode: 0, baseOffset, logAppendTimeMs, logStartOffset };
+    return { index, errorCode: ERROR_CODES.NONE, baseOffset, logAppendTimeMs, logStartOffset, errorMessage: null };
   }
-  return {
-    index: partition.index,
-    errorCode: call.note(errorOfReply(services, partition, reply.outcome)),
-    baseOffset: -1,
-    logStartOffset,
-    errorMessage: reply.fault?.message ?? null,
-  };
+  const errorCode = call.note(errorOfReply(services, partition, reply.outcome));
+  const errorMessage = reply.fault?.message ?? null;
+  return { index, errorCode, baseOffset: -1, logAppendTimeMs: -1, logStartOffset, errorMessage };
 }

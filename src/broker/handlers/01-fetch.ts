@@ -15,6 +15,7 @@ import { present } from '../../core/assert.ts';
 import type { FetchedReads, PartitionRead, ReadReply } from '../../partition/commands.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts';
 import { ERROR_CODES } from '../../protocol/errors.ts';
+import { fastFetch } from '../../protocol/fast/01-fetch.ts';
 import { fetch } from '../../protocol/messages/01-fetch.ts';
 import type { FetchScope, FetchTarget } from '../fetch-sessions.ts';
 import { arrivedBytes } from '../fetch-waits.ts';
@@ -38,14 +39,14 @@ const NONE_ABORTED: readonly never[] = [];
 export const fetchHandler: Handler<typeof fetch.request, typeof fetch.response> = {
   api: fetch,
   versions: fetch.versions,
-  async handle(services, request, call) {
+  fast: fastFetch,
+  handle(services, request, call) {
     const usesTopicIds = call.version >= TOPIC_ID_VERSION;
     const scope = services.fetchSessions.open(request, usesTopicIds);
     if (scope.errorCode !== ERROR_CODES.NONE) {
       return { errorCode: call.note(scope.errorCode), sessionId: scope.sessionId, responses: [] };
     }
-    const run = new FetchRun(services, { request, call, scope });
-    return (await run.complete()) ? run.response() : undefined;
+    return new FetchRun(services, { request, call, scope }).complete();
   },
 };
 
@@ -89,16 +90,16 @@ class FetchRun {
     this.#minBytes = Math.min(request.minBytes, this.#maxBytes);
   }
 
-  /** Resolves with true when the answer is there, with false when nobody waits for it any more. */
-  async complete(): Promise<boolean> {
+  /** Resolves with the answer when it is there, with undefined when nobody waits for it any more. */
+  async complete(): Promise<Response | undefined> {
     const { maxWaitMs } = this.#request;
     const deadlineMs = this.#services.clock.monotonic() + maxWaitMs;
     for (let last = maxWaitMs <= 0; ; ) {
       const reading = this.#look();
       if (reading !== undefined) this.#take(await reading);
-      if (last || this.#urgent || this.#findings.length === 0) return true;
+      if (last || this.#urgent || this.#findings.length === 0) return this.#response();
       const missing = this.#minBytes - this.#bytes;
-      if (missing <= 0) return true;
+      if (missing <= 0) return this.#response();
       const arrived = reading === undefined ? 0 : this.#arrivedSince();
       if (arrived >= missing) continue;
       const reason = await this.#services.fetchWaits.wait({
@@ -108,7 +109,7 @@ class FetchRun {
         stable: this.#end === 'last-stable',
         deadlineMs,
       });
-      if (reason === 'closed') return false;
+      if (reason === 'closed') return undefined;
       last = reason === 'deadline';
     }
   }
@@ -222,7 +223,7 @@ class FetchRun {
     return bytes;
   }
 
-  response(): Response {
+  #response(): Response {
     const { targets, sessionId, incremental } = this.#scope;
     const responses: { topic: string; topicId: FetchTarget['topicId']; partitions: PartitionResponse[] }[] = [];
     const served: FetchTarget[] = [];
