@@ -100,7 +100,6 @@ public class Migration {
             if (instanceId != null) all.put("group.instance.id", instanceId);
             if (protocol.equals("classic")) {
                 all.put("heartbeat.interval.ms", 200);
-                all.put("session.timeout.ms", 6000);
                 all.put("partition.assignment.strategy", assignor);
             }
             consumer = new KafkaConsumer<>(all);
