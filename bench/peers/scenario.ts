@@ -46,12 +46,12 @@ export interface Scale {
 export const FULL: Scale = {
   quick: false,
   timedMs: 4000,
-  rampMs: 700,
+  rampMs: 500,
   latencyMs: 5000,
   warmUpMs: 4000,
   logBytes: 2 * 1024 ** 3,
   manyPartitions: 10_000,
-  clientBytes: 400_000_000,
+  clientBytes: 300_000_000,
 };
 
 export const QUICK: Scale = {

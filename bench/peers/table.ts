@@ -50,6 +50,7 @@ export function scenarioLabel(scenario: string): string {
     .filter((part) => part !== 'none')
     .join(', ')
     .replaceAll('-', ' ')
+    .replace(/\b1024B\b/, '1 KiB')
     .replace(/(\d+)B\b/, '$1 B')
     .replace(/\b1 (connection|partition)s\b/, '1 $1');
 }

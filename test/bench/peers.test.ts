@@ -117,7 +117,7 @@ describe('the tables', () => {
 
   it('name scenarios in words', () => {
     expect(scenarioLabel('produce/acks=all-durable/1024B/64-partitions/lz4')).toBe(
-      'acks=all durable, 1024 B, 64 partitions, lz4',
+      'acks=all durable, 1 KiB, 64 partitions, lz4',
     );
     expect(scenarioLabel('one-record-requests/1-connections/acks=1')).toBe('1 connection, acks=1');
   });

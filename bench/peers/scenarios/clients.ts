@@ -94,8 +94,10 @@ const webSocket: Client = {
   async consume({ server }, { topic, records: there, recordBytes, scale }) {
     const records = consumedRecords(there, recordBytes, scale);
     const report = await millraceBench('consume', [topic, '--server', server.url ?? '', '--records', String(records)]);
-    if (report.records !== records) throw new Error(`${report.records} records came where there are ${records}`);
-    return totals(figure(report, 'recordsPerSecond'), recordBytes, records);
+    // The last batch is read to its end.
+    const read = figure(report, 'records');
+    if (read < records || read > there) throw new Error(`${read} records came where ${records} were asked for`);
+    return totals(figure(report, 'recordsPerSecond'), recordBytes, read);
   },
 };
 

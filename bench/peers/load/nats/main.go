@@ -63,6 +63,9 @@ func dial() (*nats.Conn, jetstream.JetStream) {
 	return connection, stream
 }
 
+// How long the client waits while the window is full, before it gives up.
+var patience = jetstream.WithStallWait(time.Minute)
+
 func say(result map[string]any) {
 	line, err := json.Marshal(result)
 	fail(err)
@@ -148,7 +151,7 @@ func publish(stream jetstream.JetStream, payload []byte, timed window, limit int
 	}()
 	for sent := int64(0); limit > 0 && sent < limit || limit == 0 && time.Now().Before(timed.end); sent++ {
 		started := time.Now()
-		future, err := stream.PublishAsync(text("topic"), payload)
+		future, err := stream.PublishAsync(text("topic"), payload, patience)
 		fail(err)
 		waiting <- pending{future, started}
 	}
@@ -288,7 +291,7 @@ func latency() {
 		}
 		binary.LittleEndian.PutUint64(payload, uint64(due))
 		// The client keeps the message until it is acknowledged.
-		_, err := producer.PublishAsync(text("topic"), append([]byte(nil), payload...))
+		_, err := producer.PublishAsync(text("topic"), append([]byte(nil), payload...), patience)
 		fail(err)
 		sent++
 	}
