@@ -112,6 +112,8 @@ function consumedRecords(there: number, recordBytes: number, scale: Scale): numb
 }
 
 function totals(recordsPerSecond: number, recordBytes: number, totalRecords: number): LoadReport {
+  // A tool that is done before its clock has moved has measured nothing.
+  if (!(recordsPerSecond > 0)) throw new Error(`${totalRecords} records took no time`);
   const totalBytes = totalRecords * recordBytes;
   return { recordsPerSecond, bytesPerSecond: recordsPerSecond * recordBytes, totalRecords, totalBytes };
 }
