@@ -34,7 +34,17 @@ export function comparable(machine: Machine): Results | undefined {
   const file = join(RESULTS, 'peers.json');
   if (!existsSync(file)) return undefined;
   const results: Results = JSON.parse(readFileSync(file, 'utf8'));
-  return machineText(results.machine) === machineText(machine) ? results : undefined;
+  return sameMachine(results.machine, machine) ? results : undefined;
+}
+
+function sameMachine(one: Machine, other: Machine): boolean {
+  const text = (machine: Machine): string[] => [
+    machineText({ ...machine, versions: {} }),
+    ...Object.entries(machine.versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .sort(),
+  ];
+  return text(one).join() === text(other).join();
 }
 
 /** The earlier results with what a run of some scenarios says about those. */
