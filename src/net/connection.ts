@@ -8,6 +8,7 @@
 import type { ConnectionContext, RequestHandler, Responder, ResponseFrame } from '../broker/request-handler.ts';
 import { type FaultCode, LogFault } from '../core/fault.ts';
 import type { Logger } from '../core/logger.ts';
+import { isFetch, isProduce } from './frame-kinds.ts';
 import { CLOSE_CODES, type FrameSink, type FrameTransport } from './frame-transport.ts';
 import { Liveness, type LivenessLimits } from './liveness.ts';
 import type { MemoryHolder, RequestMemory } from './request-memory.ts';
@@ -44,20 +45,6 @@ const FAULT_CLOSE_CODES: Readonly<Partial<Record<FaultCode, number>>> = {
   ERR_BROKER: CLOSE_CODES.policyViolation,
   ERR_CLOSED: CLOSE_CODES.goingAway,
 };
-
-/** API key of Fetch, the first two bytes of its frames: the one request with a large answer. */
-const FETCH_KEY = 1;
-
-/** API key of Produce: the one request that is large, and of which nothing is kept once it has been answered. */
-const PRODUCE_KEY = 0;
-
-function isFetch(frame: Uint8Array): boolean {
-  return frame[0] === 0 && frame[1] === FETCH_KEY;
-}
-
-function isProduce(frame: Uint8Array): boolean {
-  return frame[0] === 0 && frame[1] === PRODUCE_KEY;
-}
 
 /** One request under way. Pooled, so that a request costs no closures. */
 class Exchange implements Responder {

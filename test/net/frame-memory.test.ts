@@ -60,6 +60,44 @@ describe('memory of frames', () => {
     expect(allocated).toHaveLength(count + 3);
   });
 
+  it('is shared by small Produce requests, and used again once all of them were given back', () => {
+    const { pool, allocated } = countingPool();
+    const request = new Uint8Array(3000).fill(7).fill(0, 0, 2);
+    const wave = () => Array.from({ length: 60 }, () => pool.copy(request, 0, request.byteLength));
+    for (let waves = 0; waves < 20; waves++) {
+      const frames = wave();
+      frames.forEach((frame, index) => {
+        frame.fill(index, 2);
+      });
+      frames.forEach((frame, index) => {
+        expect([frame.byteLength, frame[0], frame[2], frame[2999]]).toEqual([3000, 0, index, index]);
+        pool.give(frame);
+      });
+    }
+    // 60 requests of 3,000 bytes are in use at a time: three pieces of 64 KiB, and one that is being left.
+    expect(allocated.length).toBeLessThanOrEqual(4);
+  });
+
+  it('of a small Produce request that nobody gives back is not used again', () => {
+    const { pool } = countingPool();
+    const request = new Uint8Array(1000).fill(1).fill(0, 0, 2);
+    const kept = pool.copy(request, 0, 1000);
+    for (let count = 0; count < 1000; count++) {
+      const next = pool.copy(request, 0, 1000);
+      next.fill(9);
+      pool.give(next);
+    }
+    expect(kept).toEqual(request);
+  });
+
+  it('of other requests is their own, because somebody may keep a part of them', () => {
+    const { pool } = countingPool();
+    const request = new Uint8Array(1000).fill(1).fill(0, 0, 1);
+    const frames = [pool.copy(request, 0, 1000), pool.copy(request, 0, 1000)];
+    expect(frames.map(({ buffer }) => buffer.byteLength)).toEqual([1000, 1000]);
+    expect(frames[0]?.buffer).not.toBe(frames[1]?.buffer);
+  });
+
   it('takes frame after frame of a stream that is cut anywhere', () => {
     const { pool, allocated } = countingPool();
     const sent = Array.from({ length: 40 }, (_, index) => new Uint8Array(50_000 + index * 7).fill(index + 1));

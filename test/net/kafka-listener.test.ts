@@ -7,7 +7,7 @@ import type { LogFields } from '../../src/core/logger.ts';
 import { KafkaListeners, type KafkaListenersOptions, named } from '../../src/embedded/kafka-listeners.ts';
 import { listenKafka } from '../../src/platform/node/kafka-listener.ts';
 import { silentLogger } from '../support/silent-logger.ts';
-import { framed, HeldHandler, startKafka, TcpClient } from './kafka-listener-fixture.ts';
+import { framed, HeldHandler, type KafkaFixtureOptions, startKafka, TcpClient } from './kafka-listener-fixture.ts';
 import { bytesResponse, echoHandler, RawClient } from './listener-fixture.ts';
 
 describe('addresses', () => {
@@ -129,10 +129,18 @@ describe('addresses', () => {
   });
 });
 
-describe('requests', () => {
+/** How the listener reads its sockets: the one way is what it does where the other cannot be. */
+const READS = [
+  { how: 'into memory of the listener', readsByEvents: false },
+  { how: 'by events', readsByEvents: true },
+] as const;
+
+describe.each(READS)('requests to sockets read $how', ({ readsByEvents }) => {
+  const start = (options: KafkaFixtureOptions = {}) => startKafka({ readsByEvents, ...options });
+
   it('are answered in their order, however they are pipelined and finished', async () => {
     const handler = new HeldHandler();
-    const { listener } = await startKafka({ handler });
+    const { listener } = await start({ handler });
     const client = await TcpClient.open(listener);
     const texts = Array.from({ length: 100 }, (_, index) => `request ${index}`);
     client.raw.socket.write(Buffer.concat(texts.map((text) => framed(text))));
@@ -142,7 +150,7 @@ describe('requests', () => {
   });
 
   it('may come byte by byte', async () => {
-    const { listener } = await startKafka();
+    const { listener } = await start();
     const client = await TcpClient.open(listener);
     client.raw.socket.setNoDelay(true);
     for (const byte of framed('drop by drop')) {
@@ -152,7 +160,7 @@ describe('requests', () => {
   });
 
   it('and answers may have any size', async () => {
-    const { listener } = await startKafka();
+    const { listener } = await start();
     const client = await TcpClient.open(listener);
     for (const bytes of [10, 4095, 4097, 65_535, 1_048_571, 1_048_572, 1_048_573, 1_048_576, 3_000_000]) {
       expect((await client.ask(`big:${bytes}`)).byteLength).toBe(bytes);
@@ -161,8 +169,38 @@ describe('requests', () => {
     }
   });
 
+  it('of many connections never mix, whatever is read from one while another has sent half a frame', async () => {
+    const { listener } = await start();
+    const clients = await Promise.all(Array.from({ length: 8 }, () => TcpClient.open(listener)));
+    // Sizes that are copied together, alone and in parts, and read straight to their place; Produce requests and others.
+    const payloads = clients.flatMap((client, index) =>
+      [5, 300, 15_000, 40_000, 300_000, 1_500_000].map((bytes) => {
+        const payload = Buffer.alloc(bytes, 1 + index);
+        payload.writeUInt16BE(index % 2, 0);
+        return { client, payload };
+      }),
+    );
+    const answered = clients.map(async (client, index) => {
+      for (const { payload } of payloads.filter((each) => each.client === client)) {
+        expect(payload.equals(await client.next()), `client ${index}, ${payload.byteLength} bytes`).toBe(true);
+      }
+    });
+    const halves = payloads.flatMap(({ client, payload }) => {
+      const bytes = framed(payload);
+      const half = bytes.byteLength >> 1;
+      return [bytes.subarray(0, half), bytes.subarray(half)].map((part) => ({ client, part }));
+    });
+    // The parts of each client in their order, beside those of the others.
+    for (let turn = 0; turn < halves.length; turn++) {
+      const { client, part } = halves[(turn % 8) * 12 + (turn >> 3)] ?? { client: undefined, part: Buffer.alloc(0) };
+      client?.raw.socket.write(part);
+      if (turn % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(answered);
+  });
+
   it('that came before the broker was ready are answered when it is', async () => {
-    const { listener, connections } = await startKafka({ isEarly: true });
+    const { listener, connections } = await start({ isEarly: true });
     const client = await TcpClient.open(listener);
     client.send('early');
     const gone = await TcpClient.open(listener);
@@ -175,7 +213,7 @@ describe('requests', () => {
 
   it('under way are answered when the listener closes, and long polls are given up', async () => {
     const handler = new HeldHandler();
-    const { listener } = await startKafka({ handler });
+    const { listener } = await start({ handler });
     const client = await TcpClient.open(listener);
     client.send('under way');
     await handler.until(1);
@@ -189,7 +227,7 @@ describe('requests', () => {
 
   it('of a client that went away are given up', async () => {
     const handler = new HeldHandler();
-    const { listener, connections } = await startKafka({ handler });
+    const { listener, connections } = await start({ handler });
     for (const leave of ['end', 'resetAndDestroy'] as const) {
       const client = await TcpClient.open(listener);
       client.send('long poll');
@@ -204,7 +242,9 @@ describe('requests', () => {
   });
 });
 
-describe('hostile clients', () => {
+describe.each(READS)('hostile clients of sockets read $how', ({ readsByEvents }) => {
+  const start = (options: KafkaFixtureOptions = {}) => startKafka({ readsByEvents, ...options });
+
   const cases: readonly (readonly [name: string, bytes: Buffer, reason: RegExp])[] = [
     ['a length beyond the limit', framed('x', 104_857_601), /104857601 bytes is larger than the 104857600 allowed/],
     ['a negative length', framed('x', -1), /cannot have -1 bytes/],
@@ -216,7 +256,7 @@ describe('hostile clients', () => {
     it(`are told apart and closed: ${name}`, async () => {
       const reasons: unknown[] = [];
       const logger = { ...silentLogger, warn: (_: string, fields?: LogFields) => reasons.push(fields?.reason) };
-      const { listener, connections } = await startKafka({ logger });
+      const { listener, connections } = await start({ logger });
       const good = await TcpClient.open(listener);
       await good.ask('connected');
       const bad = await RawClient.open({ host: '127.0.0.1', port: listener.port });
@@ -233,7 +273,7 @@ describe('hostile clients', () => {
   }
 
   it('beyond max.connections are refused while others are served', async () => {
-    const { listener, connections } = await startKafka({ bounds: { connectionsMax: 5 } });
+    const { listener, connections } = await start({ bounds: { connectionsMax: 5 } });
     const good = await TcpClient.open(listener);
     await good.ask('first');
     const flood = await Promise.all(
@@ -250,7 +290,7 @@ describe('hostile clients', () => {
 
   it('that never read cost bounded memory, are ended, and hold up nobody', async () => {
     let handled = 0;
-    const { listener, connections } = await startKafka({
+    const { listener, connections } = await start({
       bounds: { outboundStuckMsMax: 1500 },
       handler: {
         handle(frame, context) {
@@ -283,7 +323,7 @@ describe('hostile clients', () => {
   });
 
   it('that pile up unfinished frames are evicted, and one that sends whole ones is not', async () => {
-    const { listener, connections } = await startKafka({ bounds: { queuedRequestBytesMax: 4_000_000 } });
+    const { listener, connections } = await start({ bounds: { queuedRequestBytesMax: 4_000_000 } });
     const good = await TcpClient.open(listener);
     await good.ask('connected');
     const hoarders = await Promise.all(
@@ -298,7 +338,7 @@ describe('hostile clients', () => {
 
   it('that flood with more requests than may be in flight are read no further', async () => {
     const handler = new HeldHandler();
-    const { listener, connections } = await startKafka({ handler });
+    const { listener, connections } = await start({ handler });
     const client = await TcpClient.open(listener);
     const frame = framed(Buffer.alloc(10_000, 'x'));
     let written = 0;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { FramePool } from '../../src/net/frame-memory.ts';
 import { FrameSplitter, writeLength } from '../../src/net/kafka-tcp.ts';
 
 interface Split {
@@ -106,6 +107,93 @@ describe('frames of a byte stream', () => {
     const { splitter, frames } = split();
     splitter.push(framed(new Uint8Array(0), noise(3)));
     expect(frames.map(({ byteLength }) => byteLength)).toEqual([0, 3]);
+  });
+});
+
+describe('frames of a stream that is read into lent memory', () => {
+  /** Reads a stream as a socket would: so much at a time, into the room there is or else into one buffer. */
+  function read(stream: Uint8Array, reads: readonly number[]) {
+    const pool = new FramePool();
+    const frames: Uint8Array[] = [];
+    const splitter = new FrameSplitter({
+      bytesMax: 10_000_000,
+      onFrame: (frame) => {
+        frames.push(frame.slice());
+        pool.give(frame);
+      },
+      onObjection: (reason) => expect.fail(reason),
+      memory: pool,
+    });
+    const buffer = new Uint8Array(256 * 1024);
+    let straight = 0;
+    for (let start = 0, turn = 0; start < stream.byteLength; turn++) {
+      const room = splitter.room();
+      const target = room ?? buffer;
+      const bytes = Math.min(reads[turn % reads.length] ?? 1, target.byteLength, stream.byteLength - start);
+      target.set(stream.subarray(start, start + bytes));
+      if (room === undefined) splitter.pushLent(buffer, bytes, pool);
+      else splitter.filled(bytes);
+      if (room !== undefined) straight += bytes;
+      // The next connection reads into the same buffer.
+      buffer.fill(0xee);
+      start += bytes;
+    }
+    return { frames, straight, splitter };
+  }
+
+  it('come out the same however it is read', () => {
+    const source = noise(500_000);
+    const size = fc.oneof(fc.integer({ max: 300, min: 0 }), fc.integer({ min: 10_000, max: 400_000 }));
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(size, fc.constantFrom(0, 1)), { maxLength: 6 }),
+        fc.array(fc.integer({ min: 1000, max: 1_000_000 }), { minLength: 1, maxLength: 20 }),
+        (sizes, reads) => {
+          const sent = sizes.map(([bytes, key], index) => {
+            const frame = source.slice(index, index + bytes);
+            frame.set([0, key].slice(0, bytes));
+            return frame;
+          });
+          const { frames, splitter } = read(framed(...sent), reads);
+          expect(frames.length).toBe(sent.length);
+          frames.forEach((frame, index) => {
+            expect(Buffer.compare(frame, sent[index] ?? noise(0))).toBe(0);
+          });
+          expect(splitter.partialBytes).toBe(0);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('are read straight to their place where much of them is missing', () => {
+    const { frames, straight } = read(framed(noise(1_048_576), noise(1_048_576)), [262_144]);
+    expect(frames).toHaveLength(2);
+    // Of each frame the first read fills the buffer, three go straight, and the last four bytes are not worth it.
+    expect(straight).toBe(2 * 3 * 262_144);
+  });
+
+  it('that end early leave memory that is being read into to nobody else', () => {
+    const given: Uint8Array[] = [];
+    const memory = {
+      take: (bytes: number) => new Uint8Array(bytes),
+      give: (bytes: Uint8Array) => given.push(bytes),
+      copy: (source: Uint8Array, start: number, end: number) => source.slice(start, end),
+    };
+    for (const hasRoom of [true, false]) {
+      const splitter = new FrameSplitter({
+        bytesMax: 10_000_000,
+        onFrame: () => expect.fail('no frame is whole'),
+        onObjection: (reason) => expect.fail(reason),
+        memory,
+      });
+      const begun = framed(noise(1_000_000)).subarray(0, 100_000);
+      splitter.pushLent(begun, begun.byteLength, memory);
+      if (hasRoom) expect(splitter.room()?.byteLength).toBeGreaterThan(64 * 1024);
+      splitter.end();
+      splitter.filled(10);
+      expect(given.length).toBe(hasRoom ? 0 : 1);
+    }
   });
 });
 

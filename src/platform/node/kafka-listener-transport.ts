@@ -1,14 +1,17 @@
 // One TCP socket of the Kafka listener as a FrameTransport: Kafka's framing in both directions, over FrameSplitter and
 // FrameWriter. There is no closing handshake: an orderly close writes what was sent, then ends the stream.
+// Where the socket can be adopted it is read into memory of the listener, which all of its sockets share, and large frames
+// straight into their own; else by events.
 
 import type { Socket } from 'node:net';
 import { FRAGMENT_BYTES_MAX } from '../../core/limits.ts';
 import type { WatchedTransport } from '../../net/connection-set.ts';
-import type { FrameMemory } from '../../net/frame-memory.ts';
+import type { FramePool } from '../../net/frame-memory.ts';
 import { FrameProgress } from '../../net/frame-progress.ts';
 import type { FrameSink } from '../../net/frame-transport.ts';
 import { FrameSplitter, LENGTH_BYTES, writeLength } from '../../net/kafka-tcp.ts';
 import type { RequestMemory } from '../../net/request-memory.ts';
+import { adopt } from './adopted-socket.ts';
 import { FrameWriter, fragmentsOf, type Staging } from './frame-writer.ts';
 import type { YoungCollector } from './young-collector.ts';
 
@@ -18,20 +21,25 @@ const LINGER_MS_MAX = 1000;
 const CLOSE_MS_MAX = 5000;
 
 export interface KafkaTransportParts {
+  /** Accepted, and not read yet. */
   readonly socket: Socket;
+  /** What sockets are read into, one after the other; undefined to read them by events. */
+  readonly readBuffer: Uint8Array | undefined;
   readonly staging: Staging;
   readonly memory: RequestMemory;
-  readonly frameMemory: FrameMemory;
+  readonly frameMemory: FramePool;
   readonly collector?: YoungCollector | undefined;
   /** socket.request.max.bytes */
   readonly requestBytesMax: number;
 }
 
 export class KafkaTransport implements WatchedTransport {
-  readonly #socket: Socket;
+  /** The socket that has the connection: not always the one that was accepted. */
+  readonly socket: Socket;
+  readonly #readBuffer: Uint8Array | undefined;
   readonly #writer: FrameWriter;
   readonly #memory: RequestMemory;
-  readonly #frameMemory: FrameMemory;
+  readonly #frameMemory: FramePool;
   readonly #collector: YoungCollector | undefined;
   readonly #splitter: FrameSplitter;
   readonly #progress = new FrameProgress();
@@ -39,26 +47,30 @@ export class KafkaTransport implements WatchedTransport {
   #refuse: ((reason: string) => void) | undefined;
   /** Bytes of the frame under way that the request memory has in its account. */
   #partialBytes = 0;
+  /** The next read goes straight into the frame under way. */
+  #fillsRoom = false;
   #isPaused = false;
   #isClosing = false;
   #force: NodeJS.Timeout | undefined;
 
   constructor(parts: KafkaTransportParts) {
-    this.#socket = parts.socket;
     this.#memory = parts.memory;
     this.#frameMemory = parts.frameMemory;
     this.#collector = parts.collector;
-    this.#writer = new FrameWriter({
-      socket: parts.socket,
-      staging: parts.staging,
-      onWritten: () => this.#sink?.onDrain(),
-      onFinished: () => this.#endStream(),
-    });
     this.#splitter = new FrameSplitter({
       bytesMax: parts.requestBytesMax,
       onFrame: (frame) => this.#onFrame(frame),
       onObjection: (reason) => this.#refuse?.(reason),
       memory: parts.frameMemory,
+    });
+    const adopted = parts.readBuffer === undefined ? undefined : this.#adopt(parts.socket, parts.readBuffer);
+    this.#readBuffer = adopted === undefined ? undefined : parts.readBuffer;
+    this.socket = adopted ?? parts.socket;
+    this.#writer = new FrameWriter({
+      socket: this.socket,
+      staging: parts.staging,
+      onWritten: () => this.#sink?.onDrain(),
+      onFinished: () => this.#endStream(),
     });
   }
 
@@ -78,10 +90,10 @@ export class KafkaTransport implements WatchedTransport {
   attach(sink: FrameSink, refuse: (reason: string) => void): void {
     this.#sink = sink;
     this.#refuse = refuse;
-    this.#socket.on('data', (chunk: Uint8Array) => this.#onChunk(chunk));
-    this.#socket.on('end', () => this.#onEnd());
-    this.#socket.on('close', () => this.#onClosed());
-    this.#socket.resume();
+    if (this.#readBuffer === undefined) this.socket.on('data', (chunk: Uint8Array) => this.#onChunk(chunk));
+    this.socket.on('end', () => this.#onEnd());
+    this.socket.on('close', () => this.#onClosed());
+    this.socket.resume();
   }
 
   send(chunks: readonly Uint8Array[], byteLength: number, release?: () => void): void {
@@ -107,13 +119,13 @@ export class KafkaTransport implements WatchedTransport {
 
   pause(): void {
     this.#isPaused = true;
-    this.#socket.pause();
+    this.socket.pause();
   }
 
   resume(): void {
     this.#isPaused = false;
     this.#progress.reset();
-    this.#socket.resume();
+    this.socket.resume();
   }
 
   /** Kafka has no closing code: the reason is for the log of whoever calls. */
@@ -121,14 +133,14 @@ export class KafkaTransport implements WatchedTransport {
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.#stopReading();
-    this.#force = setTimeout(() => this.#socket.destroy(), CLOSE_MS_MAX).unref();
+    this.#force = setTimeout(() => this.socket.destroy(), CLOSE_MS_MAX).unref();
     this.#writer.finish();
   }
 
   terminate(): void {
     this.#isClosing = true;
     this.#stopReading();
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 
   tick(nowMs: number): string | undefined {
@@ -136,14 +148,36 @@ export class KafkaTransport implements WatchedTransport {
     return this.#progress.isTooSlow(nowMs, this.#partialBytes) ? 'a frame arrives too slowly' : undefined;
   }
 
+  #adopt(accepted: Socket, readBuffer: Uint8Array): Socket | undefined {
+    return adopt(accepted, {
+      nextBuffer: () => {
+        const room = this.#splitter.room();
+        this.#fillsRoom = room !== undefined;
+        return room ?? readBuffer;
+      },
+      onBytes: (bytes) => {
+        if (this.#isClosing) return true;
+        if (this.#fillsRoom) this.#splitter.filled(bytes);
+        else this.#splitter.pushLent(readBuffer, bytes, this.#frameMemory);
+        this.#accountPartial();
+        return !this.#isPaused;
+      },
+    });
+  }
+
   #onChunk(chunk: Uint8Array): void {
     if (this.#isClosing) return;
     this.#collector?.took(chunk.byteLength);
     this.#splitter.push(chunk);
+    this.#accountPartial();
+  }
+
+  #accountPartial(): void {
     const grown = this.#splitter.partialBytes - this.#partialBytes;
+    if (grown === 0) return;
     this.#partialBytes += grown;
     if (grown > 0) this.#memory.take(grown);
-    else if (grown < 0) this.#memory.release(-grown);
+    else this.#memory.release(-grown);
   }
 
   #onFrame(frame: Uint8Array): void {
@@ -164,13 +198,13 @@ export class KafkaTransport implements WatchedTransport {
     this.#splitter.end();
     this.#forgetPartial();
     this.#isPaused = false;
-    this.#socket.resume();
+    this.socket.resume();
   }
 
   #endStream(): void {
-    this.#socket.end();
+    this.socket.end();
     clearTimeout(this.#force);
-    this.#force = setTimeout(() => this.#socket.destroy(), LINGER_MS_MAX).unref();
+    this.#force = setTimeout(() => this.socket.destroy(), LINGER_MS_MAX).unref();
   }
 
   /** The peer takes no answer any more: what was written leaves, and the socket ends by itself. */

@@ -29,6 +29,8 @@ export interface KafkaListenerOptions {
   readonly logger: Logger;
   /** socket.request.max.bytes: a larger length ends its connection. */
   readonly requestBytesMax: number;
+  /** Sockets are read by events, as where they cannot be read into memory of ours; given by tests alone. */
+  readonly readsByEvents?: boolean | undefined;
 }
 
 /** Hosts that stand for this machine: both loopback addresses are served, because clients resolve `localhost` to either. */
@@ -43,6 +45,8 @@ const FREE_PORT_TRIES = 20;
 const KEEP_ALIVE_MS = 60_000;
 const BACKLOG = 1024;
 const CLOSE_MS_DEFAULT = 5000;
+/** What one read of a socket takes: the more, the fewer reads, as long as it stays in the cache until it was copied. */
+const READ_BYTES = 256 * 1024;
 
 /** Binds. @throws LogFault ERR_LISTEN where the address cannot be bound. */
 export async function listenKafka(options: KafkaListenerOptions): Promise<KafkaListener> {
@@ -101,7 +105,8 @@ class TcpKafkaListener implements KafkaListener {
   readonly #servers: readonly Server[];
   readonly #options: KafkaListenerOptions;
   readonly #staging = new Staging();
-  readonly #frameMemory = new FramePool(Buffer.allocUnsafeSlow);
+  readonly #frameMemory: FramePool;
+  readonly #readBuffer: Uint8Array | undefined;
   /** Sockets that wait for `serve`. */
   readonly #early = new Set<Socket>();
   #serves = false;
@@ -111,6 +116,11 @@ class TcpKafkaListener implements KafkaListener {
     const [first] = servers;
     this.#servers = servers;
     this.#options = options;
+    this.#readBuffer = options.readsByEvents === true ? undefined : Buffer.allocUnsafeSlow(READ_BYTES);
+    this.#frameMemory = new FramePool((bytes) => {
+      options.collector?.took(bytes);
+      return Buffer.allocUnsafeSlow(bytes);
+    });
     this.name = options.name;
     this.port = first === undefined ? options.port : portOf(first);
     this.host = EVERY_ADDRESS.has(options.host) ? undefined : options.host;
@@ -136,7 +146,7 @@ class TcpKafkaListener implements KafkaListener {
 
   #accept(socket: Socket): void {
     const { connections, logger, name } = this.#options;
-    socket.on('error', (error) => logger.debug('socket failed', { listener: name, error }));
+    this.#watch(socket);
     const isFull = this.#early.size + connections.size >= connections.connectionsMax;
     if (isFull && !this.#wasFull) logger.warn('connections refused: max.connections is reached', { listener: name });
     this.#wasFull = isFull;
@@ -150,21 +160,29 @@ class TcpKafkaListener implements KafkaListener {
     }
   }
 
-  #open(socket: Socket): void {
-    if (socket.destroyed) return;
+  #watch(socket: Socket): void {
+    const { logger, name } = this.#options;
+    socket.on('error', (error) => logger.debug('socket failed', { listener: name, error }));
+  }
+
+  #open(accepted: Socket): void {
+    if (accepted.destroyed) return;
     const { connections, handler, logger, requestBytesMax, collector } = this.#options;
     const { memory, limits } = connections;
     const id = connections.nextId();
     const lifetime = new AbortController();
-    const context = this.#contextOf(id, socket, lifetime.signal);
+    const context = this.#contextOf(id, accepted, lifetime.signal);
     const transport = new KafkaTransport({
-      socket,
+      socket: accepted,
+      readBuffer: this.#readBuffer,
       staging: this.#staging,
       memory,
       frameMemory: this.#frameMemory,
       collector,
       requestBytesMax,
     });
+    const { socket } = transport;
+    if (socket !== accepted) this.#watch(socket);
     const connection = new Connection({ transport, handler, context, lifetime, limits, memory, logger });
     connections.add(id, { clientHost: context.clientHost, transport, sink: connection });
     transport.attach(connection, (reason) => {
