@@ -44,6 +44,12 @@ export const FETCH_SESSIONS_MAX = 1000;
 export const JSON_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 /** Index entries that wait in memory before they go to the index file, in bytes per index. Consumed by storage/. */
 export const INDEX_TAIL_BYTES_MAX = 2040;
+/** Batches that are written to a segment at once: each may get an entry of an index, and the tail holds them all. Consumed by storage/. */
+export const APPEND_RUN_BATCHES_MAX = 128;
+/** Batches up to this are copied together for a common write: beyond, a buffer of their own costs less. Consumed by storage/. */
+export const STAGED_BATCH_BYTES_MAX = 4096;
+/** Memory of one thread for such batches. Consumed by storage/. */
+export const STAGING_BYTES = 256 * 1024;
 /** Largest part of an index that one lookup copies into the kernels' memory. Consumed by storage/. */
 export const INDEX_WINDOW_BYTES = 64 * 1024;
 /** Log bytes that recovery and checks read at a time, but for a single larger batch. Consumed by storage/. */

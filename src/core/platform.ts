@@ -63,6 +63,8 @@ export interface StoreFile {
   read(target: Uint8Array, position: number): number;
   /** Writes all of `source` at `position`, or throws; after a throw the bytes at `position` and beyond are undefined. */
   write(source: Uint8Array, position: number): void;
+  /** As {@link write}, with all of the sources one behind the other; where the place can, in one operation. */
+  writeAll(sources: readonly Uint8Array[], position: number): void;
   truncate(size: number): void;
   /** Resolves when everything written before the call is on stable storage (fdatasync). */
   flush(): Promise<void>;

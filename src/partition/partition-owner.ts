@@ -5,6 +5,7 @@ import { present, unreachable } from '../core/assert.ts';
 import type { BatchCodecs } from '../core/compression.ts';
 import { type FaultRecord, LogFault } from '../core/fault.ts';
 import type { Clock, Store } from '../core/platform.ts';
+import { StagingMemory } from '../storage/append-run.ts';
 import { Log } from '../storage/log.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { CleanerSchedule } from './cleaner-schedule.ts';
@@ -61,6 +62,9 @@ export class PartitionOwner {
   readonly #owned = new Map<PartitionHandle, Owned>();
   /** Partitions whose flush begins when the group is done. */
   #flushes: Owned[] = [];
+  /** Partitions with batches that wait for the end of the group, or for another command, to be written together. */
+  readonly #staged = new Set<Partition>();
+  readonly #staging = new StagingMemory();
   /** Handles still to be maintained in this round. */
   #round: PartitionHandle[] = [];
 
@@ -91,11 +95,12 @@ export class PartitionOwner {
     this.#cleaner.stop();
   }
 
-  /** Executes a group, in order. Throws only for a bug: the thread is then to end. */
+  /** Executes a group, in order; batches for one partition that follow each other are written together. Throws only for a bug: the thread is then to end. */
   execute(group: PartitionGroup): GroupReply {
     const slabPointer = this.#options.slabPointers[group.slab];
     for (const position of group.released) this.#options.lending?.takeBack(position);
     const replies = group.commands.map((command) => this.#executeOne(command, slabPointer));
+    this.#settleAll();
     this.#cleaner.noteWork();
     this.#startFlushes();
     return { replies };
@@ -108,21 +113,21 @@ export class PartitionOwner {
       case 'write-marker':
         return this.#writeMarker(command);
       case 'describe-producers':
-        return this.#owned.get(command.handle)?.partition.describeProducers() ?? { ...UNKNOWN, producers: [] };
+        return this.#settled(command.handle)?.partition.describeProducers() ?? { ...UNKNOWN, producers: [] };
       case 'fetch':
         return this.#fetch(command);
       case 'open':
         return this.#open(command);
       case 'list-offset': {
-        const owned = this.#owned.get(command.handle);
+        const owned = this.#settled(command.handle);
         return owned?.partition.listOffset(command) ?? { ...UNKNOWN, offset: -1, timestamp: -1, leaderEpoch: -1 };
       }
       case 'epoch-end': {
-        const owned = this.#owned.get(command.handle);
+        const owned = this.#settled(command.handle);
         return owned?.partition.epochEnd(command) ?? { ...UNKNOWN, leaderEpoch: -1, endOffset: -1 };
       }
       case 'delete-records':
-        return this.#owned.get(command.handle)?.partition.deleteRecords(command.beforeOffset) ?? NOT_OPEN;
+        return this.#settled(command.handle)?.partition.deleteRecords(command.beforeOffset) ?? NOT_OPEN;
       case 'configure':
         return this.#withOwned(command.handle, (owned) => {
           owned.partition.configure(command.config);
@@ -141,15 +146,18 @@ export class PartitionOwner {
 
   #open(command: OpenCommand): OpenReply {
     const { store, kernels, clock, codecs } = this.#options;
-    const known = this.#owned.get(command.handle);
+    const known = this.#settled(command.handle);
     if (known !== undefined) return { outcome: 'ok', state: known.partition.state() };
     try {
-      const partition = Partition.open(Log.open({ ...command, store, kernels, clock, codecs }), {
-        ...command,
-        kernels,
-        clock,
-        codecs,
-      });
+      const partition = Partition.open(
+        Log.open({ ...command, store, kernels, clock, codecs, staging: this.#staging }),
+        {
+          ...command,
+          kernels,
+          clock,
+          codecs,
+        },
+      );
       this.#owned.set(command.handle, { handle: command.handle, partition, flushDue: false, flushing: false });
       this.#cleaner.wake();
       return { outcome: 'ok', state: partition.state() };
@@ -163,15 +171,17 @@ export class PartitionOwner {
   #append(command: AppendCommand, slabPointer: number): AppendReply {
     const owned = this.#owned.get(command.handle);
     if (owned === undefined) return { ...NOT_OPEN, ...NO_OFFSETS };
+    const { partition } = owned;
     const reply =
       command.bytes === undefined
-        ? owned.partition.append(slabPointer + command.position, command.length, command.origin)
-        : this.#appendCopy(owned.partition, command.bytes, command.origin);
+        ? partition.stage(slabPointer + command.position, command.length, { origin: command.origin, stays: true })
+        : this.#stageCopy(partition, command.bytes, command.origin);
+    if (partition.hasStaged) this.#staged.add(partition);
     return this.#appended(owned, reply, command.durable);
   }
 
   #writeMarker(command: WriteMarkerCommand): AppendReply {
-    const owned = this.#owned.get(command.handle);
+    const owned = this.#settled(command.handle);
     if (owned === undefined) return { ...NOT_OPEN, ...NO_OFFSETS };
     return this.#appended(owned, owned.partition.writeMarker(command), command.durable);
   }
@@ -181,16 +191,30 @@ export class PartitionOwner {
     return reply;
   }
 
-  #appendCopy(partition: Partition, bytes: Uint8Array, origin: AppendOrigin): AppendReply {
+  #stageCopy(partition: Partition, bytes: Uint8Array, origin: AppendOrigin): AppendReply {
     const { kernels } = this.#options;
     try {
       const pointer = kernels.reserve(bytes.length);
       kernels.bytes().set(bytes, pointer);
-      return partition.append(pointer, bytes.length, origin);
+      return partition.stage(pointer, bytes.length, { origin, stays: false });
     } catch (error) {
       // Memory that cannot grow refuses this one batch; the partition goes on.
+      partition.settle();
       return { ...NO_OFFSETS, outcome: 'storage-error', fault: faultOf(error), state: partition.state() };
     }
+  }
+
+  /** The partition, with everything written that was staged for it: commands but appends see no less. */
+  #settled(handle: PartitionHandle): Owned | undefined {
+    const owned = this.#owned.get(handle);
+    owned?.partition.settle();
+    return owned;
+  }
+
+  #settleAll(): void {
+    for (const partition of this.#staged) partition.settle();
+    this.#staged.clear();
+    this.#staging.clear();
   }
 
   #reachedFlushMessages(owned: Owned): boolean {
@@ -203,7 +227,7 @@ export class PartitionOwner {
     const reads: ReadReply[] = [];
     const memory = command.lends === true ? this.#options.lending : undefined;
     for (const read of command.reads) {
-      const partition = this.#owned.get(read.handle)?.partition;
+      const partition = this.#settled(read.handle)?.partition;
       if (partition === undefined) {
         reads.push({ ...NOT_OPEN, records: NO_RECORDS, divergingEpoch: undefined, abortedTransactions: undefined });
         continue;
@@ -218,14 +242,14 @@ export class PartitionOwner {
   }
 
   #withOwned(handle: PartitionHandle, action: (owned: Owned) => void): CloseReply {
-    const owned = this.#owned.get(handle);
+    const owned = this.#settled(handle);
     if (owned === undefined) return NOT_OPEN;
     action(owned);
     return { outcome: 'ok', state: owned.partition.state() };
   }
 
   #close(handle: PartitionHandle, action: (owned: Owned) => void): CloseReply {
-    const owned = this.#owned.get(handle);
+    const owned = this.#settled(handle);
     if (owned === undefined) return NOT_OPEN;
     this.#owned.delete(handle);
     try {
@@ -272,6 +296,7 @@ export class PartitionOwner {
 
   /** Retention, rolls by time, flush.ms and the removal of deleted files, for as many partitions as the slice allows. */
   #maintain(): MaintainReply {
+    this.#settleAll();
     const { clock } = this.#options;
     const sliceEnd = clock.monotonic() + MAINTAIN_SLICE_MS;
     const states: { handle: PartitionHandle; state: PartitionState }[] = [];

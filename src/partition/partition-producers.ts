@@ -9,7 +9,14 @@ import { batchBytesAt, lastOffsetAt, viewOf } from '../wasm/batch-header.ts';
 import type { Refusal } from './batch-check.ts';
 import type { AbortedTransaction, ActiveProducer, AppendOrigin } from './commands.ts';
 import { recoverProducers } from './producer-recovery.ts';
-import type { BatchStanding, Marker, ProducerBatch, ProducerStates, ProducerVerdict } from './producer-state.ts';
+import type {
+  BatchStanding,
+  Marker,
+  ProducerBatch,
+  ProducerMemo,
+  ProducerStates,
+  ProducerVerdict,
+} from './producer-state.ts';
 
 /** How often idle producers are looked for, at most: Kafka's producer.id.expiration.check.interval.ms. */
 const EXPIRATION_CHECK_MS = 600_000;
@@ -24,6 +31,8 @@ export class PartitionProducers {
   /** The newest segment whose beginning has a snapshot, or had none to get. */
   #activeBaseOffset: number;
   #nextExpirationMs: number;
+  /** How producers were before each batch that is staged, in the order of these. */
+  #staged: { readonly baseOffset: number; readonly memo: ProducerMemo }[] = [];
   /** First offset of a transaction that was aborted without getting into the index: readers stop before it. */
   #unindexedFrom = Number.POSITIVE_INFINITY;
 
@@ -46,8 +55,19 @@ export class PartitionProducers {
     return this.#states.checkMarker(marker, transactionVersion);
   }
 
+  /** Notes a batch that is staged: until {@link conclude} it may turn out not to be written. */
   note(batch: ProducerBatch, standing: BatchStanding): void {
+    this.#staged.push({ baseOffset: standing.baseOffset, memo: this.#states.remember(batch.producerId) });
     this.#states.note(batch, standing);
+  }
+
+  /** Nothing is staged any more: what is not below the log end was not written, and is forgotten, the latest first. */
+  conclude(logEndOffset: number): void {
+    if (this.#staged.length === 0) return;
+    for (const { baseOffset, memo } of this.#staged.toReversed()) {
+      if (baseOffset >= logEndOffset) this.#states.restore(memo);
+    }
+    this.#staged = [];
   }
 
   /** Throws LogFault where the index refuses an abort; the log is read-only from then on. */

@@ -2,7 +2,7 @@
 // leader epoch. Single-threaded and synchronous; it knows neither threads nor the wire protocol.
 
 import { STATUS_OK } from '../../assembly/shared/status.ts';
-import { assert } from '../core/assert.ts';
+import { assert, present } from '../core/assert.ts';
 import type { BatchCodecs } from '../core/compression.ts';
 import { type FaultRecord, LogFault } from '../core/fault.ts';
 import type { Clock } from '../core/platform.ts';
@@ -31,7 +31,7 @@ import {
   type WriteMarkerCommand,
 } from './commands.ts';
 import { PartitionProducers } from './partition-producers.ts';
-import type { BatchStanding, DuplicateBatch, Marker, ProducerBatch } from './producer-state.ts';
+import type { BatchStanding, DuplicateBatch, Marker, ProducerBatch, ProducerVerdict } from './producer-state.ts';
 import { encodeMarker } from './transaction-marker.ts';
 
 const NO_RECORDS = new Uint8Array(0);
@@ -54,6 +54,23 @@ const KEYLESS: Refusal = { outcome: 'invalid-record', message: 'a compacted topi
 /** What is written, as far as producers go: a batch of one with an id, a coordinator's marker, or neither. */
 type Written = ProducerBatch | Marker | undefined;
 
+/** Where a batch comes from. */
+export interface BatchSource {
+  readonly origin: AppendOrigin;
+  /** Its bytes are left alone until the partition is settled. */
+  readonly stays: boolean;
+}
+
+/** A checked batch on its way into the log. */
+interface LogEntry {
+  readonly nowMs: number;
+  readonly written: Written;
+  readonly stays: boolean;
+}
+
+/** The reply to an append that is staged; what becomes of it is entered later. */
+type StagedReply = { -readonly [Key in keyof AppendReply]: AppendReply[Key] };
+
 export class Partition {
   readonly log: Log;
   readonly #kernels: Kernels;
@@ -62,6 +79,7 @@ export class Partition {
   readonly #producers: PartitionProducers;
   readonly #content: BatchContent;
   #config: LogConfig;
+  #staged: StagedReply[] = [];
   #state: PartitionState | undefined;
 
   /** Takes the log over, and reads the state of its producers. Throws LogFault where that fails; the log is then closed. */
@@ -90,6 +108,7 @@ export class Partition {
 
   /** Where the partition stands. The same object as long as nothing moved. */
   state(): PartitionState {
+    assert(this.#staged.length === 0, 'what is staged is settled before anything else is asked');
     const { log } = this;
     const known = this.#state;
     const highWatermark = log.logEndOffset;
@@ -119,12 +138,28 @@ export class Partition {
 
   /** Appends the one record batch at `pointer` of the kernels' memory, stamping it there. */
   append(pointer: number, length: number, origin: AppendOrigin): AppendReply {
+    const reply = this.stage(pointer, length, { origin, stays: false });
+    this.settle();
+    return reply;
+  }
+
+  /** Batches were staged, and nobody knows yet whether they will be in the log. */
+  get hasStaged(): boolean {
+    return this.#staged.length > 0;
+  }
+
+  /**
+   * As {@link append}, but the batch may wait for those around it, to be written with them. What the reply says holds when
+   * {@link settle} has returned, which must come before anything else but appends is asked of the partition.
+   */
+  stage(pointer: number, length: number, source: BatchSource): AppendReply {
+    const { origin } = source;
     const now = this.#clock.now();
     const unsound = this.#check(pointer, length, origin);
     if (unsound !== undefined) return this.#refused(unsound);
     const { summary } = this.#kernels;
     const producer = summary.producerId < 0 ? undefined : producerOf(summary);
-    const verdict = producer === undefined ? undefined : this.#producers.check(producer, origin);
+    const verdict = producer === undefined ? undefined : this.#verdict(producer, origin);
     // A repeated batch has passed its checks before, and may be too old for them by now.
     if (verdict !== undefined) {
       return 'refusal' in verdict ? this.#refused(verdict.refusal) : this.#repeat(verdict.duplicate);
@@ -135,13 +170,48 @@ export class Partition {
     if (this.#config.compacts && summary.hasKeylessRecord) return this.#refused(KEYLESS);
     const untimely = timeRefusal(summary, this.#config, now);
     if (untimely !== undefined) return this.#refused(untimely);
-    return this.#write(admission.pointer, now, producer);
+    // What was converted lies in scratch, whatever held the original.
+    const stays = source.stays && admission.pointer === pointer;
+    return this.#write(admission.pointer, { nowMs: now, written: producer, stays });
+  }
+
+  /** Writes what is staged; each of the replies that were given for it is true from here on. */
+  settle(): void {
+    if (this.#staged.length === 0) return;
+    try {
+      this.log.commit();
+    } catch (error) {
+      if (!(error instanceof LogFault)) throw error;
+    }
+    this.#conclude();
+  }
+
+  /** Nothing is staged in the log any more: a batch stands below its end, or was lost to the log's fault. */
+  #conclude(): void {
+    const staged = this.#staged;
+    this.#staged = [];
+    const { logEndOffset, fault } = this.log;
+    this.#producers.conclude(logEndOffset);
+    const state = this.state();
+    for (const reply of staged) {
+      if (reply.baseOffset < logEndOffset) reply.state = state;
+      else Object.assign(reply, this.#refuse('storage-error', present(fault, 'fault of the log').toRecord()));
+    }
+  }
+
+  /** A verdict upon what may still fail to be written would be none. */
+  #verdict(producer: ProducerBatch, origin: AppendOrigin): ProducerVerdict {
+    const verdict = this.#producers.check(producer, origin);
+    if (verdict === undefined || this.#staged.length === 0) return verdict;
+    this.settle();
+    return this.#producers.check(producer, origin);
   }
 
   /** Appends the control batch that ends a producer's transaction. */
   writeMarker(command: WriteMarkerCommand): AppendReply {
     const { producerId, producerEpoch, commit, coordinatorEpoch, transactionVersion } = command;
     const marker: Marker = { producerId, producerEpoch, commit, coordinatorEpoch };
+    this.settle();
     const refusal = this.#producers.checkMarker(marker, transactionVersion);
     if (refusal !== undefined) return this.#refused(refusal);
     const kernels = this.#kernels;
@@ -154,7 +224,7 @@ export class Partition {
       kernels.bytes().set(batch, pointer);
       const status = kernels.validateBatch(pointer, batch.length);
       assert(status === STATUS_OK, `a marker passes its check, not status ${status}`);
-      return this.#write(pointer, now, marker);
+      return this.#write(pointer, { nowMs: now, written: marker, stays: false });
     } catch (error) {
       if (!(error instanceof LogFault)) throw error;
       return this.#refuse('storage-error', error.toRecord());
@@ -283,21 +353,21 @@ export class Partition {
     return producerRefusal(summary, origin);
   }
 
-  /** Writes the batch whose check has filled the summary. */
-  #write(pointer: number, nowMs: number, written: Written): AppendReply {
+  /** Takes the batch whose check has filled the summary; markers are written at once. */
+  #write(pointer: number, entry: LogEntry): AppendReply {
     try {
-      return this.#writeBatch(pointer, nowMs, written);
+      return this.#writeBatch(pointer, entry);
     } catch (error) {
       if (!(error instanceof LogFault)) throw error;
       return this.#refuse('storage-error', error.toRecord());
     }
   }
 
-  #writeBatch(pointer: number, nowMs: number, written: Written): AppendReply {
+  #writeBatch(pointer: number, { nowMs, written, stays }: LogEntry): AppendReply {
     const kernels = this.#kernels;
     const { summary } = kernels;
     const { batchBytes, lastOffsetDelta, offsetDeltaOfMaxTimestamp } = summary;
-    const baseOffset = this.log.logEndOffset;
+    const baseOffset = this.log.nextOffset;
     const stamped = this.#config.stampsLogAppendTime;
     const maxTimestamp = stamped ? nowMs : summary.recordsMaxTimestamp;
     if (stamped) kernels.stampLogAppendTime(pointer, nowMs);
@@ -305,17 +375,25 @@ export class Partition {
     else if (maxTimestamp !== summary.maxTimestamp) kernels.stampMaxTimestamp(pointer, maxTimestamp);
     kernels.stampBatch(pointer, baseOffset, this.#leaderEpoch);
     const lastOffset = baseOffset + lastOffsetDelta;
-    this.log.append(kernels.bytes().subarray(pointer, pointer + batchBytes), {
+    const info = {
       baseOffset,
       lastOffset,
       maxTimestamp,
       // With the broker's time all records carry the same one, and Kafka then names the first.
       offsetOfMaxTimestamp: stamped ? baseOffset : baseOffset + offsetDeltaOfMaxTimestamp,
       leaderEpoch: this.#leaderEpoch,
-    });
+    };
+    const isMarker = written !== undefined && 'commit' in written;
+    const mustCommit = this.log.stage(kernels.bytes().subarray(pointer, pointer + batchBytes), info, stays);
+    // Before a roll is noted: that may need the scratch memory in which the batch lies.
+    if (mustCommit || isMarker) this.log.commit();
     this.#producers.noteRoll();
     if (written !== undefined) this.#note(written, { baseOffset, timestamp: maxTimestamp, nowMs });
-    return { outcome: 'ok', baseOffset, lastOffset, logAppendTimeMs: stamped ? nowMs : -1, state: this.state() };
+    const logAppendTimeMs = stamped ? nowMs : -1;
+    const reply: StagedReply = { outcome: 'ok', baseOffset, lastOffset, logAppendTimeMs, state: undefined };
+    this.#staged.push(reply);
+    if (mustCommit || isMarker) this.#conclude();
+    return reply;
   }
 
   #note(written: ProducerBatch | Marker, standing: BatchStanding): void {
@@ -326,6 +404,7 @@ export class Partition {
   /** A batch that an idempotent producer sends again is answered as it was before. */
   #repeat({ baseOffset, lastOffset, timestamp }: DuplicateBatch): AppendReply {
     const logAppendTimeMs = this.#config.stampsLogAppendTime ? timestamp : -1;
+    this.settle();
     return { outcome: 'ok', baseOffset, lastOffset, logAppendTimeMs, state: this.state() };
   }
 
@@ -376,6 +455,7 @@ export class Partition {
   }
 
   #refuse(outcome: PartitionOutcome, fault: FaultRecord): AppendReply {
+    this.settle();
     return { outcome, fault, baseOffset: -1, lastOffset: -1, logAppendTimeMs: -1, state: this.state() };
   }
 }

@@ -62,7 +62,14 @@ interface Producer {
   lastSeenMs: number;
   transactionStart: number;
   /** The last batches of this epoch, oldest first. */
-  batches: ProducerBatchPlace[];
+  batches: readonly ProducerBatchPlace[];
+}
+
+/** A producer as it was before a batch that may still fail to be written. */
+export interface ProducerMemo {
+  readonly producerId: number;
+  /** Undefined where it was not known. */
+  readonly before: Readonly<Producer> | undefined;
 }
 
 /** Sequence of the last of a batch's records: behind the largest comes 0. */
@@ -179,17 +186,33 @@ export class ProducerStates {
     const producer = this.#known(batch.producerId);
     enter(producer, batch.producerEpoch);
     const { batches } = producer;
-    if (batches.length === PRODUCER_BATCHES_MAX) batches.shift();
-    batches.push({
+    const place = {
       lastSequence: batch.baseSequence < 0 ? NO_SEQUENCE : lastSequenceOf(batch.baseSequence, batch.lastOffsetDelta),
       lastOffset: baseOffset + batch.lastOffsetDelta,
       offsetDelta: batch.lastOffsetDelta,
       timestamp,
-    });
+    };
+    // A new list each time: a memo may hold the one before.
+    producer.batches = batches.length < PRODUCER_BATCHES_MAX ? [...batches, place] : [...batches.slice(1), place];
     producer.lastTimestamp = timestamp;
     producer.lastSeenMs = nowMs;
     if (!batch.isTransactional || producer.transactionStart >= 0) return;
     this.#begin(producer, baseOffset);
+  }
+
+  /** What is known of a producer, for {@link restore}. */
+  remember(producerId: number): ProducerMemo {
+    const known = this.#producers.get(producerId);
+    return { producerId, before: known === undefined ? undefined : { ...known } };
+  }
+
+  /** Forgets the one data batch of this producer that was noted since. */
+  restore({ producerId, before }: ProducerMemo): void {
+    const producer = this.#producers.get(producerId);
+    if (producer === undefined) return;
+    if (producer.transactionStart >= 0 && (before?.transactionStart ?? NO_OFFSET) < 0) this.#end(producer);
+    if (before === undefined) this.#producers.delete(producerId);
+    else Object.assign(producer, before);
   }
 
   #begin(producer: Producer, firstOffset: number): void {

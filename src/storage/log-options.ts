@@ -3,6 +3,7 @@
 import type { BatchCodecs } from '../core/compression.ts';
 import type { Clock, Store } from '../core/platform.ts';
 import type { Kernels } from '../wasm/kernels.ts';
+import type { StagingMemory } from './append-run.ts';
 import type { LogConfig } from './log-config.ts';
 import type { ReadLimits } from './segment-read.ts';
 import type { Damage } from './segment-scan.ts';
@@ -13,6 +14,8 @@ export interface LogOptions {
   readonly clock: Clock;
   /** For looking into compressed batches; without them each answers as a whole. */
   readonly codecs?: BatchCodecs | undefined;
+  /** Where small batches wait for their common write; without it each is a buffer of its own. */
+  readonly staging?: StagingMemory | undefined;
   /** `<topic>-<partition>`, in the store. */
   readonly directory: string;
   /** As Kafka prints it: base64url of 16 bytes. */

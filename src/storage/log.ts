@@ -2,14 +2,13 @@
 // one thread. It takes batches that were checked and stamped before, and knows nothing of producers or the wire.
 // Files, crash policy and recovery: FORMAT.md.
 
-import { BATCH_HEADER_BYTES } from '../../assembly/shared/batch-layout.ts';
 import { assert, present } from '../core/assert.ts';
 import { LogFault } from '../core/fault.ts';
 import { RETENTION_SEGMENTS_MAX } from '../core/limits.ts';
 import type { Clock } from '../core/platform.ts';
-import { baseOffsetOf } from '../wasm/batch-header.ts';
 import { Compaction } from './cleaner.ts';
 import { DELETED_DIRECTORY_SUFFIX, parentPath } from './file-names.ts';
+import { LogAppender } from './log-appender.ts';
 import type { LogConfig } from './log-config.ts';
 import { type FlushScope, LogFlusher } from './log-flusher.ts';
 import { type LoadedLog, loadLog } from './log-loader.ts';
@@ -20,7 +19,7 @@ import { countDue, DeletedFiles, totalBytes } from './retention.ts';
 import { Segment, type SegmentHome } from './segment.ts';
 import { describeSegment, removeSegmentsFrom, segmentIndexOf } from './segment-list.ts';
 import { locateBatch } from './segment-read.ts';
-import { findMaxTimestamp, findTimestamp, largestTimestampOf, type TimestampedOffset } from './timestamps.ts';
+import { findMaxTimestamp, findTimestamp, type TimestampedOffset } from './timestamps.ts';
 
 const EMPTY = new Uint8Array(0);
 
@@ -42,8 +41,7 @@ export class Log {
   readonly producers: ProducerFiles;
   /** For cleanup.policy=compact. */
   readonly compaction: Compaction;
-  /** The active segment's end was compared with its last batch, or written by this process. */
-  #tailChecked: boolean;
+  readonly #appender: LogAppender;
   #closed = false;
 
   /**
@@ -65,7 +63,7 @@ export class Log {
     this.#logStartOffset = loaded.logStartOffset;
     this.#logEndOffset = loaded.logEndOffset;
     this.#fault = loaded.fault;
-    this.#tailChecked = !loaded.trustsCleanEnd;
+    this.#appender = this.#createAppender(options, !loaded.trustsCleanEnd);
     this.#reader = new LogReader(loaded.home, (offset) => this.#segmentOf(offset));
     this.#deleted = new DeletedFiles(options.store);
     this.producers = new ProducerFiles(loaded, { segments: () => this.#segments, fail: (error) => this.#fail(error) });
@@ -77,6 +75,19 @@ export class Log {
       parentUnflushed: loaded.created,
       truncation: loaded.truncation,
     });
+  }
+
+  #createAppender({ clock, staging }: LogOptions, tailChecked: boolean): LogAppender {
+    const log = {
+      active: () => this.#active,
+      logEndOffset: () => this.#logEndOffset,
+      roll: () => this.#roll(),
+      appended: (logEndOffset: number) => {
+        this.#logEndOffset = logEndOffset;
+        this.#flusher.noteAppend();
+      },
+    };
+    return new LogAppender(this.#home, log, { clock, staging, tailChecked });
   }
 
   #createCompaction({ clock }: LogOptions): Compaction {
@@ -110,6 +121,11 @@ export class Log {
     return this.#flusher.recoveryPoint;
   }
 
+  /** Base offset of the next batch: the log end, but while batches are staged. */
+  get nextOffset(): number {
+    return this.#appender.nextOffset;
+  }
+
   get sizeBytes(): number {
     return totalBytes(this.#segments);
   }
@@ -120,7 +136,7 @@ export class Log {
   }
 
   get unflushedRecords(): number {
-    return this.#logEndOffset - this.recoveryPoint;
+    return this.nextOffset - this.recoveryPoint;
   }
 
   /** Monotonic time of the first append that is not flushed; undefined when there is none. */
@@ -140,34 +156,31 @@ export class Log {
    * first append after a clean start: `reserve`d scratch may then be overwritten, once the batch is safe.
    */
   append(batch: Uint8Array, info: AppendInfo): void {
-    this.#assertWritable();
-    assert(batch.length >= BATCH_HEADER_BYTES, 'a batch has a header');
-    assert(info.baseOffset === this.#logEndOffset, 'a batch begins where the log ends');
-    assert(baseOffsetOf(batch) === info.baseOffset, 'the batch carries its base offset');
-    let safe = batch;
+    this.stage(batch, info, false);
+    this.commit();
+  }
+
+  /**
+   * As {@link append}, but the batch may wait for {@link commit}, to be written with those around it; till then nobody sees
+   * it, and nothing but appends may be asked of the log. `stays`: its bytes are left alone meanwhile. Returns whether the
+   * commit must come at once. After a throw nothing is staged, and of what was that stands in the log which is below its end.
+   */
+  stage(batch: Uint8Array, info: AppendInfo, stays: boolean): boolean {
     try {
-      if (!this.#tailChecked) {
-        safe = batch.slice();
-        this.#checkTail();
-      }
-      this.#prepareAppend(safe.length, info);
-      this.#active.write(safe);
+      this.#assertWritable();
+      return this.#appender.stage(batch, info, stays);
     } catch (error) {
       throw this.#fail(error);
     }
-    const { lastOffset, maxTimestamp } = info;
-    this.#active.note({ bytes: safe.length, lastOffset, maxTimestamp });
-    this.#logEndOffset = lastOffset + 1;
-    this.#flusher.noteAppend();
   }
 
-  #prepareAppend(batchBytes: number, info: AppendInfo): void {
-    if (this.#active.isFullFor(batchBytes, info.lastOffset, info.maxTimestamp)) this.#roll();
-    const { epochs } = this.#home;
-    assert(info.leaderEpoch >= epochs.latestEpoch, 'leader epochs do not go back');
-    if (info.leaderEpoch > epochs.latestEpoch) epochs.assign(info.leaderEpoch, info.baseOffset);
-    if (this.#active.sizeBytes === 0) this.#active.sinceMs = this.#clock.now();
-    this.#active.prepareAppend();
+  /** Writes what was staged with one write. After a throw the log is as before all of it. */
+  commit(): void {
+    try {
+      this.#appender.commit();
+    } catch (error) {
+      throw this.#fail(error);
+    }
   }
 
   /**
@@ -280,11 +293,12 @@ export class Log {
    */
   truncateTo(offset: number): void {
     this.#assertWritable();
+    assert(!this.#appender.hasStaged, 'nothing waits to be written');
     if (offset >= this.#logEndOffset) return;
     this.compaction.interrupt();
     this.#assertWritable();
     this.#reader.forget();
-    this.#tailChecked = true;
+    this.#appender.trustTail();
     try {
       if (offset <= this.#logStartOffset) this.#restartAt(offset);
       else this.#cutAt(offset);
@@ -449,18 +463,7 @@ export class Log {
     const next = Segment.create(this.#home, { baseOffset: this.#logEndOffset, nowMs: this.#clock.now() });
     this.#flusher.noteDirectoryChange();
     this.#segments.push(next);
-    this.#tailChecked = true;
-  }
-
-  /** After a clean start, before the first append: the file ends where its last batch does, or it was changed since. */
-  #checkTail(): void {
-    const active = this.#active;
-    if (active.sizeBytes > 0 && !active.endsWithBatchBefore(this.#logEndOffset)) {
-      const where = `${active.path}: at offset ${this.#logEndOffset}, position ${active.lastBatchPosition}`;
-      throw new LogFault('ERR_CORRUPT_LOG', `${where}: the file was changed after it had been closed`);
-    }
-    largestTimestampOf(active, this.#home);
-    this.#tailChecked = true;
+    this.#appender.trustTail();
   }
 
   #assertOpen(): void {
@@ -480,8 +483,9 @@ export class Log {
     if (this.#flushFailed) this.#assertWritable();
   }
 
-  /** Keeps the first fault and returns the one to throw. Bugs pass through. */
+  /** Keeps the first fault and returns the one to throw; what was staged goes. Bugs pass through. */
   #fail(error: unknown): unknown {
+    this.#appender.abandon();
     if (error instanceof LogFault) this.#fault ??= error;
     return error;
   }

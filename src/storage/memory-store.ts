@@ -367,6 +367,17 @@ class MemoryFile implements StoreFile {
     if (failure !== undefined) throw storageFault('write', this.path, failure.code);
   }
 
+  /** One operation: a failure's torn bytes may end anywhere in the sources. */
+  writeAll(sources: readonly Uint8Array[], position: number): void {
+    const joined = new Uint8Array(sources.reduce((bytes, source) => bytes + source.length, 0));
+    let at = 0;
+    for (const source of sources) {
+      joined.set(source, at);
+      at += source.length;
+    }
+    this.write(joined, position);
+  }
+
   truncate(size: number): void {
     this.#perform('truncate');
     this.#change({ kind: 'truncate', position: size, bytes: NOTHING });

@@ -2,11 +2,13 @@
 // it nor the log's end; log.ts decides when it is rolled, flushed, cut or removed.
 
 import { BATCH_HEADER_BYTES } from '../../assembly/shared/batch-layout.ts';
+import { OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES } from '../../assembly/shared/index-layout.ts';
 import { present } from '../core/assert.ts';
 import type { BatchCodecs } from '../core/compression.ts';
 import type { Store, StoreFile } from '../core/platform.ts';
 import { type BatchHeader, headerProblem, readBatchHeader, viewOf } from '../wasm/batch-header.ts';
 import type { Kernels } from '../wasm/kernels.ts';
+import type { RunBatch, RunSize } from './append-run.ts';
 import type { EpochCheckpoint } from './epoch-checkpoint.ts';
 import {
   DELETED_SUFFIX,
@@ -136,24 +138,27 @@ export class Segment {
     return joinPath(this.#home.directory, segmentFileName(this.baseOffset, suffix)) + this.suffix;
   }
 
-  /** Whether a batch of these bytes needs a new segment. */
-  isFullFor(batchBytes: number, lastOffset: number, maxTimestamp: number): boolean {
-    if (this.sizeBytes === 0) return lastOffset - this.baseOffset > RELATIVE_OFFSET_MAX;
+  /** Whether a batch needs a new segment, when `run` is written to this one before it. */
+  isFullFor({ bytes, lastOffset, maxTimestamp }: RunBatch, run: RunSize): boolean {
+    const sizeBytes = this.sizeBytes + run.bytes;
+    if (sizeBytes === 0) return lastOffset - this.baseOffset > RELATIVE_OFFSET_MAX;
     const { segmentBytes, segmentMs, segmentIndexBytes } = this.#home.config;
-    if (this.sizeBytes + batchBytes > segmentBytes || lastOffset - this.baseOffset > RELATIVE_OFFSET_MAX) return true;
-    const first = this.firstTimestamp ?? -1;
+    if (sizeBytes + bytes > segmentBytes || lastOffset - this.baseOffset > RELATIVE_OFFSET_MAX) return true;
+    const first = this.firstTimestamp ?? run.firstTimestamp ?? -1;
     if (first >= 0 && maxTimestamp - first > segmentMs) return true;
-    // The time index keeps one entry free, for the segment's largest timestamp when it is sealed.
-    return this.offsetIndex.sizeBytes + 8 > segmentIndexBytes || this.timeIndex.sizeBytes + 2 * 12 > segmentIndexBytes;
+    // At most an entry for each batch. The time index keeps one free, for the largest timestamp when it is sealed.
+    const offsetIndexBytes = this.offsetIndex.sizeBytes + (run.count + 1) * OFFSET_ENTRY_BYTES;
+    const timeIndexBytes = this.timeIndex.sizeBytes + (run.count + 2) * TIME_ENTRY_BYTES;
+    return offsetIndexBytes > segmentIndexBytes || timeIndexBytes > segmentIndexBytes;
   }
 
-  /** Makes sure that indexing the next batch cannot fail any more. */
-  prepareAppend(): void {
-    if (this.sizeBytes === 0) this.#emptyIndexes();
-    if (this.#bytesSinceEntry <= this.#home.config.indexIntervalBytes) return;
+  /** Makes sure that indexing the next batch, behind those of `run`, cannot fail any more. */
+  prepareAppend(run: RunSize): void {
+    if (this.sizeBytes === 0 && run.count === 0) this.#emptyIndexes();
+    if (this.#bytesSinceEntry + run.bytes <= this.#home.config.indexIntervalBytes) return;
     // Filling the tails cannot fail once there is room in them.
-    this.offsetIndex.makeRoom();
-    this.timeIndex.makeRoom();
+    this.offsetIndex.makeRoom(run.count + 1);
+    this.timeIndex.makeRoom(run.count + 1);
     this.timeIndex.last();
   }
 
@@ -164,9 +169,11 @@ export class Segment {
   }
 
   /** Appends to the file. After a throw the file is cut back as far as the store allows, and nothing was appended. */
-  write(batch: Uint8Array): void {
+  write(pieces: readonly Uint8Array[]): void {
+    const [first] = pieces;
     try {
-      this.file.write(batch, this.sizeBytes);
+      if (pieces.length === 1 && first !== undefined) this.file.write(first, this.sizeBytes);
+      else this.file.writeAll(pieces, this.sizeBytes);
     } catch (error) {
       this.#cutBack();
       throw error;

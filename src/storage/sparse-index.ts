@@ -71,9 +71,11 @@ export abstract class SparseIndex {
     this.#unflushed = true;
   }
 
-  /** Room for one entry in the tail, which goes to the file first when it is full. Fails before anything changed. */
-  makeRoom(): void {
-    if (this.#tailBytes + this.#entryBytes > INDEX_TAIL_BYTES_MAX) this.spill();
+  /** Room for entries in the tail, which goes to the file first when they do not fit. Fails before anything changed. */
+  makeRoom(entries: number): void {
+    const bytes = entries * this.#entryBytes;
+    assert(bytes <= INDEX_TAIL_BYTES_MAX, 'a tail holds the entries of a run');
+    if (this.#tailBytes + bytes > INDEX_TAIL_BYTES_MAX) this.spill();
   }
 
   /** Writes the tail to the file, which exists afterwards. */
@@ -124,7 +126,7 @@ export abstract class SparseIndex {
 
   /** Where the next entry is to be written, in the tail. */
   protected appendEntry(): { view: DataView; at: number } {
-    this.makeRoom();
+    this.makeRoom(1);
     const tail = this.#grownTail();
     const at = this.#tailBytes;
     this.#tailBytes += this.#entryBytes;

@@ -410,6 +410,15 @@ class OpfsFile implements StoreFile {
     this.#store.writeFile(this.path, this.#living(), { target: source, position });
   }
 
+  /** One write after the other: an access handle has none of several buffers. */
+  writeAll(sources: readonly Uint8Array[], position: number): void {
+    let at = position;
+    for (const source of sources) {
+      this.write(source, at);
+      at += source.length;
+    }
+  }
+
   truncate(size: number): void {
     this.#store.truncateFile(this.path, this.#living(), size);
   }

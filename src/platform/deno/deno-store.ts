@@ -186,6 +186,15 @@ class DenoStoreFile implements StoreFile {
     });
   }
 
+  /** One write after the other: Deno has none of several buffers. */
+  writeAll(sources: readonly Uint8Array[], position: number): void {
+    let at = position;
+    for (const source of sources) {
+      this.write(source, at);
+      at += source.length;
+    }
+  }
+
   truncate(size: number): void {
     this.#parts.attempt('truncate', () => this.#handle().truncateSync(size));
   }

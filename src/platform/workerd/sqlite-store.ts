@@ -302,6 +302,15 @@ class SqliteFile implements StoreFile {
     });
   }
 
+  /** One write after the other: the runtime makes one transaction of them in any case. */
+  writeAll(sources: readonly Uint8Array[], position: number): void {
+    let at = position;
+    for (const source of sources) {
+      this.write(source, at);
+      at += source.length;
+    }
+  }
+
   truncate(size: number): void {
     const before = this.size();
     if (size === before) return;

@@ -142,6 +142,10 @@ class MortalFile implements StoreFile {
     this.#alive.write(source, position);
   }
 
+  writeAll(sources: readonly Uint8Array[], position: number): void {
+    this.#alive.writeAll(sources, position);
+  }
+
   truncate(size: number): void {
     this.#alive.truncate(size);
   }
