@@ -67,6 +67,26 @@ export function storeSuite(label: string, factory: () => Store): void {
     expect(target.every((byte, index) => byte === large[index])).toBe(true);
   });
 
+  test(`${label}: many sources are written one behind the other, empty and shared ones too`, () => {
+    const file = factory().open('file', { create: true });
+    file.write(bytes(1, 1, 1, 1, 1), 0);
+    const shared = new Uint8Array(new SharedArrayBuffer(4)).fill(2);
+    file.writeAll([shared.subarray(1), new Uint8Array(0), bytes(3)], 1);
+    const target = new Uint8Array(5);
+    expect(file.read(target, 0)).toBe(5);
+    expect([...target]).toEqual([1, 2, 2, 2, 3]);
+    // More than an operating system takes at once.
+    const sources = Array.from({ length: 2500 }, (_, index) => new Uint8Array(1 + (index % 3)).fill(index));
+    const all = Buffer.concat(sources);
+    file.writeAll(sources, 7);
+    const found = new Uint8Array(all.length);
+    expect(file.read(found, 7)).toBe(all.length);
+    expect(file.size()).toBe(7 + all.length);
+    expect(all.equals(found)).toBe(true);
+    file.writeAll([], 0);
+    expect(file.size()).toBe(7 + all.length);
+  });
+
   test(`${label}: directories list their entries in order, and go with their content`, () => {
     const store = factory();
     expect(store.list('absent')).toEqual([]);
