@@ -2,7 +2,6 @@
 // together, for a copy costs less than a buffer of its own in a vectored write. It knows neither files nor segments.
 
 import { APPEND_RUN_BATCHES_MAX, STAGED_BATCH_BYTES_MAX, STAGING_BYTES } from '../core/limits.ts';
-import type { AppendInfo } from './log-options.ts';
 
 /** Memory in which the logs of one thread gather small batches. To be cleared when no run holds anything. */
 export class StagingMemory {
@@ -78,7 +77,7 @@ export class AppendRun implements RunSize {
    * Adds a batch. `stays` says that its bytes are left alone until the run is written. Returns whether the run must be
    * written now: because they are not, or because it is as long as it may become.
    */
-  add(batch: Uint8Array, { lastOffset, maxTimestamp }: AppendInfo, stays: boolean): boolean {
+  add(batch: Uint8Array, { lastOffset, maxTimestamp }: Omit<RunBatch, 'bytes'>, stays: boolean): boolean {
     this.#batches.push({ bytes: batch.length, lastOffset, maxTimestamp });
     this.bytes += batch.length;
     const position = this.#staging?.copyIn(batch) ?? -1;

@@ -150,10 +150,9 @@ export class Log {
   }
 
   /**
-   * Appends one batch, already checked and stamped, with one write. When it returns the bytes are the operating
-   * system's. Throws ERR_PARTITION_READ_ONLY after an earlier fault, and ERR_STORAGE or ERR_CORRUPT_LOG for the first
-   * one; the log is then as before the call. The batch usually lies in the kernels' memory, which is left alone but for the
-   * first append after a clean start: `reserve`d scratch may then be overwritten, once the batch is safe.
+   * Appends one batch, already checked and stamped. When it returns the bytes are the operating system's. Throws
+   * ERR_PARTITION_READ_ONLY after an earlier fault, and ERR_STORAGE or ERR_CORRUPT_LOG for the first one; the log is then as
+   * before the call. `reserve`d scratch of the kernels may be overwritten, once the batch is safe.
    */
   append(batch: Uint8Array, info: AppendInfo): void {
     this.stage(batch, info, false);
