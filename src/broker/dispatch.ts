@@ -184,10 +184,8 @@ export class Dispatch {
       elapsedMs: this.#options.clock.monotonic() - exchange.startMs,
       errorCode: call.errorCode,
     });
-    if (call.release === undefined) return answer;
-    if (answer !== undefined) return { ...answer, release: call.release };
-    call.release();
-    return undefined;
+    if (answer === undefined) call.release?.();
+    return answer;
   }
 
   /** Nothing but ApiVersions can be answered in a version that is not served: nobody could decode it. */
@@ -199,7 +197,7 @@ export class Dispatch {
     );
   }
 
-  #encode({ route: found, header, isSupported }: Exchange, response: unknown): ResponseFrame {
+  #encode({ route: found, header, call, isSupported }: Exchange, response: unknown): ResponseFrame {
     const writer = this.#writer;
     const version = isSupported ? header.apiVersion : 0;
     try {
@@ -210,7 +208,7 @@ export class Dispatch {
       throw error;
     }
     const byteLength = writer.length;
-    return { chunks: writer.finish(), byteLength };
+    return { chunks: writer.finish(), byteLength, release: call.release };
   }
 }
 
