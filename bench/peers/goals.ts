@@ -21,6 +21,7 @@ interface Goal {
 type Subject = Pick<Goal, 'title' | 'scenario' | 'metric'> & { readonly peer?: string };
 
 function factor(value: number): string {
+  if (!Number.isFinite(value)) return '–';
   return `${value >= 10 ? value.toFixed(0) : value.toFixed(2)}x`;
 }
 

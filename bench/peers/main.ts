@@ -82,6 +82,7 @@ function say(line: string): void {
 }
 
 const limited = Number.isFinite(Number(options.minutes));
+if (options.quick && options.publish) throw new Error('what --quick measures is not to be published');
 const scale = options.quick ? QUICK : FULL;
 const rounds = Number(options.rounds || (options.quick ? 1 : ROUNDS_DEFAULT));
 const scenarios = runningOrder(allScenarios().filter(({ name }) => new RegExp(options.filter).test(name)));

@@ -57,7 +57,7 @@ export function merged(
     later.rows.some(({ scenario, peer }) => scenario === row.scenario && peer === row.peer);
   const isAboutNew = (failure: string): boolean => measured.some((name) => new RegExp(`^${name}[,:]`).test(failure));
   return {
-    ...later,
+    ...earlier,
     rows: [...earlier.rows.filter((row) => !isNew(row)), ...later.rows],
     failures: [...earlier.failures.filter((failure) => !isAboutNew(failure)), ...later.failures],
     disturbedRuns: earlier.disturbedRuns + later.disturbedRuns,
@@ -69,7 +69,9 @@ export function merged(
 function about({ machine, measuredAt, rounds, runs, disturbedRuns, minutes }: Results): string {
   const disturbed =
     disturbedRuns === 0 ? '' : ` Before ${disturbedRuns} of ${runs} runs other programs kept the machine busy.`;
-  return `Measured ${measuredAt.slice(0, 10)} on ${machineText(machine)}. Medians of ${rounds} alternated runs, ${runs} in ${Math.round(minutes)} minutes.${disturbed}`;
+  // Earlier results do not tell.
+  const took = Number.isFinite(minutes) ? `, ${runs} in ${Math.round(minutes)} minutes` : '';
+  return `Measured ${measuredAt.slice(0, 10)} on ${machineText(machine)}. Medians of ${rounds} alternated runs${took}.${disturbed}`;
 }
 
 function failureText({ failures }: Results): string {
