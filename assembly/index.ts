@@ -5,7 +5,7 @@ import { makeRepetitions } from "./lz4-block";
 export { crc32c } from "./crc32c";
 export { offsetIndexFloor, timeIndexFloor } from "./index-search";
 export { hashKeys } from "./key-hash";
-export { lz4FrameBytesMax, unpackLz4Frame } from "./lz4-frame";
+export { lz4FrameBytesMax, packLz4Frame, unpackLz4Frame } from "./lz4-frame";
 export {
   batchBytes,
   checkStoredBatch,

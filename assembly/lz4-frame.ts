@@ -1,5 +1,5 @@
-// LZ4 frames as Kafka uses them, read where they lie: their header, the walk over their blocks, checksums. The format is
-// in shared/lz4-layout.ts. Knows nothing of what is inside.
+// LZ4 frames as Kafka uses them, read where they lie and written: their header, the walk over their blocks, checksums. The
+// format is in shared/lz4-layout.ts. Knows nothing of what is inside.
 import {
   LZ4_BLOCK_BYTES_FIRST,
   LZ4_BLOCK_CHECKSUM,
@@ -34,10 +34,13 @@ import {
   LZ4_WORD_BYTES,
 } from "./shared/lz4-layout";
 import { BLOCK_MALFORMED, BLOCK_TOO_LARGE, unpackBlock } from "./lz4-block";
+import { packBlock } from "./lz4-pack";
 import { xxh32 } from "./xxh32";
 
 // @ts-ignore: decorator
 @inline const SIZE_MASK: u32 = 0x7fffffff;
+// @ts-ignore: decorator
+@inline const STORED: u32 = 0x80000000;
 /** No sequence of n bytes becomes more than n times this. */
 // @ts-ignore: decorator
 @inline const GROWTH_MAX: u64 = 255;
@@ -139,4 +142,32 @@ function copyStored(source: usize, byteCount: u32, target: usize, room: u32): i3
   if (byteCount > room) return LZ4_NO_ROOM;
   memory.copy(target, source, byteCount);
   return <i32>byteCount;
+}
+
+/**
+ * Compresses into a frame at `target`, in blocks of 64 KiB as Kafka's own writer makes them; those that get no smaller are
+ * stored. `target` has room for the header, the end mark, what is compressed, a word for each block, and 16 bytes more;
+ * `table` is scratch (LZ4_TABLE_BYTES). Returns the bytes of the frame.
+ */
+export function packLz4Frame(source: usize, byteCount: u32, target: usize, table: usize): u32 {
+  const start = target;
+  store<u32>(target, LZ4_MAGIC);
+  store<u8>(target + LZ4_FLAGS, LZ4_FLAG_VERSION | LZ4_FLAG_INDEPENDENT);
+  store<u8>(target + LZ4_BLOCK_SIZE, LZ4_BLOCK_CODE_FIRST << 4);
+  store<u8>(target + LZ4_HEADER_BYTES - 1, xxh32(target + LZ4_FLAGS, LZ4_HEADER_BYTES - LZ4_FLAGS - 1) >>> 8);
+  target += LZ4_HEADER_BYTES;
+  while (byteCount) {
+    const bytes = min<u32>(byteCount, LZ4_BLOCK_BYTES_FIRST);
+    const packed = packBlock(source, bytes, target + LZ4_WORD_BYTES, bytes - 1, table);
+    if (packed) store<u32>(target, packed);
+    else {
+      store<u32>(target, bytes | STORED);
+      memory.copy(target + LZ4_WORD_BYTES, source, bytes);
+    }
+    target += LZ4_WORD_BYTES + (packed ? packed : bytes);
+    source += bytes;
+    byteCount -= bytes;
+  }
+  store<u32>(target, 0);
+  return <u32>(target + LZ4_WORD_BYTES - start);
 }

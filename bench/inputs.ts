@@ -1,11 +1,11 @@
 // Inputs and kernels that several suites share.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { Kernels } from '../src/wasm/kernels.ts';
+import { Kernels, type KernelsOptions } from '../src/wasm/kernels.ts';
 
 /** The plain build. */
-export function loadKernels(): Kernels {
-  return Kernels.create(readFileSync(createRequire(import.meta.url).resolve('#wasm/millrace.wasm')));
+export function loadKernels(options: KernelsOptions = {}): Kernels {
+  return Kernels.create(readFileSync(createRequire(import.meta.url).resolve('#wasm/millrace.wasm')), options);
 }
 
 /** The same bytes in every run (xorshift32). */

@@ -5,6 +5,7 @@ import { ownClientSuite } from './end-to-end/own-client.ts';
 import { endToEndSuite } from './end-to-end/suite.ts';
 import { crc32cSuite } from './kernels/crc32c.ts';
 import { indexSearchSuite } from './kernels/index-search.ts';
+import { lz4Suite } from './kernels/lz4.ts';
 import { recordBatchesSuite } from './kernels/record-batches.ts';
 import type { Suite } from './row.ts';
 import { runtimesSuite } from './runtimes/suite.ts';
@@ -14,6 +15,7 @@ export const SUITES: readonly Suite[] = [
   crc32cSuite,
   recordBatchesSuite,
   indexSearchSuite,
+  lz4Suite,
   endToEndSuite,
   ownClientSuite,
   runtimesSuite,

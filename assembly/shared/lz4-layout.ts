@@ -25,6 +25,8 @@ export const LZ4_FLAGS_REFUSED = 0x03;
 export const LZ4_BLOCK_CODE_FIRST = 4;
 export const LZ4_BLOCK_CODE_LAST = 7;
 export const LZ4_BLOCK_BYTES_FIRST = 65536;
+/** Scratch of the compressor. */
+export const LZ4_TABLE_BYTES = 16384;
 
 export const LZ4_ENDS_IN_HEADER = -1;
 export const LZ4_NO_MAGIC = -2;

@@ -1,9 +1,11 @@
-// Compression codecs of record batches, by Kafka's numbers. Gzip comes with the runtime; others are brought by the
-// caller, so that nobody loads what is not used.
+// Compression codecs of record batches, by Kafka's numbers. Gzip comes with the runtime, lz4 with the kernels; others are
+// brought by the caller, so that nobody loads what is not used.
 
-import { type CodecName, codecName, codecNumber } from '../core/compression.ts';
+import { type BatchCodec, type CodecName, codecName, codecNumber } from '../core/compression.ts';
 import { LogFault } from '../core/fault.ts';
 import { DECOMPRESSED_BATCH_BYTES_MAX } from '../core/limits.ts';
+import type { Kernels } from '../wasm/kernels.ts';
+import { createLz4Codec } from '../wasm/lz4-codec.ts';
 
 export type { CodecName } from '../core/compression.ts';
 
@@ -52,6 +54,18 @@ export async function decompress(number: number, bytes: Uint8Array, codecs: Code
     if (error instanceof LogFault) throw error;
     throw new LogFault('ERR_CORRUPT_LOG', `records compressed with ${name} cannot be read: ${String(error)}`, error);
   }
+}
+
+/** LZ4 by a client's kernels, when they are there. */
+export function kernelLz4(load: () => Promise<Kernels>): Codec {
+  const loaded = async (): Promise<BatchCodec> => {
+    const kernels = await load();
+    return createLz4Codec(() => kernels);
+  };
+  return {
+    compress: async (bytes) => (await loaded()).compress(bytes),
+    decompress: async (bytes, bytesMax) => (await loaded()).decompress(bytes, bytesMax),
+  };
 }
 
 /** Gzip by the runtime's own streams, where it has them. */

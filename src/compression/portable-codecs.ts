@@ -1,8 +1,12 @@
-// The codecs of hosts that have neither Node's zlib nor a way to load WebAssembly packages: plain JavaScript, synchronous.
+// The codecs of hosts that have neither Node's zlib nor a way to load WebAssembly packages: gzip in plain JavaScript, and
+// lz4 of the kernels, which every host has.
 
 import { Gunzip, gzipSync } from 'fflate';
 import type { BatchCodec, BatchCodecs } from '../core/compression.ts';
 import { LogFault } from '../core/fault.ts';
+import { Kernels } from '../wasm/kernels.ts';
+import { createLz4Codec } from '../wasm/lz4-codec.ts';
+import type { WasmSource } from '../wasm/module.ts';
 import { malformed, oversized } from './malformed.ts';
 import { unavailableCodec } from './unavailable-codec.ts';
 
@@ -11,12 +15,15 @@ const GZIP = 'gzip';
 const GZIP_STEP_BYTES = 16 * 1024;
 const GZIP_LEVELS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] as const;
 
-/** Gzip; every other codec is refused. A host that has more puts its own over them: `{ ...createPortableCodecs(), zstd }`. */
-export function createPortableCodecs(): BatchCodecs {
+/**
+ * Gzip and lz4; the other codecs are refused. A host that has more puts its own over them:
+ * `{ ...createPortableCodecs(wasm), zstd }`. `wasm` is the plain build, `millrace.wasm`.
+ */
+export function createPortableCodecs(wasm: WasmSource): BatchCodecs {
   return {
     gzip: GZIP_CODEC,
     snappy: unavailableCodec('snappy'),
-    lz4: unavailableCodec('lz4'),
+    lz4: createLz4Codec(() => Kernels.create(wasm)),
     zstd: unavailableCodec('zstd'),
   };
 }

@@ -23,7 +23,7 @@ export interface OpenLogOptions extends LogSettings {
   readonly wasm: LogWasm;
   /** Where the log is kept, alone; it stays the caller's. Default: memory. */
   readonly store?: Store | undefined;
-  /** Codecs beside gzip, synchronous ones. */
+  /** Codecs beside gzip and lz4, synchronous ones. */
   readonly codecs?: Partial<BatchCodecs> | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
@@ -55,7 +55,8 @@ export async function openOver(
   const { wasm, codecs, ownership = SOLE_OWNER, ...settings } = options;
   const { store = new MemoryStore(), clock = STANDARD_CLOCK, random = STANDARD_RANDOM } = options;
   const loaded = await wasm;
-  const kernels = Kernels.create(loaded instanceof WebAssembly.Module ? loaded : await WebAssembly.compile(loaded));
+  const module = loaded instanceof WebAssembly.Module ? loaded : await WebAssembly.compile(loaded);
+  const kernels = Kernels.create(module);
   const directory = DataDirectory.open({ store, nodeId: 1, random, ...ownership });
   try {
     return PartitionLog.open({
@@ -63,7 +64,7 @@ export async function openOver(
       kernels,
       clock,
       store,
-      codecs: { ...createPortableCodecs(), ...codecs },
+      codecs: { ...createPortableCodecs(module), ...codecs },
       settings,
       closesStore,
     });

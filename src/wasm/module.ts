@@ -44,6 +44,7 @@ export interface KernelExports {
     table: number,
   ): number;
   lz4FrameBytesMax(pointer: number, byteCount: number): number;
+  packLz4Frame(pointer: number, byteCount: number, target: number, table: number): number;
   unpackLz4Frame(pointer: number, byteCount: number, target: number, room: number): number;
   hashKeys(table: number, count: number, origin: number, target: number, secret: number): void;
 }

@@ -6,10 +6,10 @@ import { createRequire } from 'node:module';
 import { constants, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { xxh32 } from '../../src/compression/xxh32.ts';
 import { type CodecName, codecNumber } from '../../src/core/compression.ts';
 import { LogFault } from '../../src/core/fault.ts';
 import { createClientCodecs, createNodeCodecs } from '../../src/platform/node/codecs.ts';
+import { xxh32 } from '../wasm/xxh32.ts';
 import { type GoldenBatch, goldenBatches } from './golden-batches.ts';
 
 const HEADER_BYTES = 61;

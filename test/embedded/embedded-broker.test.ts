@@ -30,7 +30,7 @@ async function open(store: MemoryStore, options: Partial<EmbeddedBrokerOptions> 
     random: systemRandom,
     logger: silentLogger,
     wasm,
-    codecs: createPortableCodecs(),
+    codecs: createPortableCodecs(wasm),
     ...options,
   });
   closers.push(() => (abandoned.has(broker) ? undefined : broker.close()));
@@ -77,20 +77,23 @@ test('a store that was left without a close is recovered', async () => {
   await consumer.close();
 });
 
-test('gzip is read, and a codec that the host lacks is refused by its Kafka error', async () => {
-  const broker = await open(new MemoryStore());
-  const producer = clientOf(broker).producer({ compression: 'gzip' });
-  await producer.send({ topic: 'small', messages: [{ value: 'x'.repeat(10_000) }] });
-  const consumer = clientOf(broker).consumer();
-  await consumer.assign([{ topic: 'small', from: 'beginning' }]);
-  expect((await take(consumer, 1))[0]?.text()).toHaveLength(10_000);
-  await consumer.close();
+test.each(['gzip', 'lz4'] as const)(
+  '%s is read, and a codec that the host lacks is refused by its Kafka error',
+  async (compression) => {
+    const broker = await open(new MemoryStore());
+    const producer = clientOf(broker).producer({ compression });
+    await producer.send({ topic: 'small', messages: [{ value: 'x'.repeat(10_000) }] });
+    const consumer = clientOf(broker).consumer();
+    await consumer.assign([{ topic: 'small', from: 'beginning' }]);
+    expect((await take(consumer, 1))[0]?.text()).toHaveLength(10_000);
+    await consumer.close();
 
-  const other = broker.client({ codecs: { zstd: { compress: (bytes) => bytes, decompress: (bytes) => bytes } } });
-  closers.push(() => other.close());
-  const refused = other.producer({ compression: 'zstd' }).send({ topic: 'small', messages: [{ value: 'y' }] });
-  await expect(refused).rejects.toMatchObject({ code: 'ERR_BROKER', error: 'UNSUPPORTED_COMPRESSION_TYPE' });
-});
+    const other = broker.client({ codecs: { zstd: { compress: (bytes) => bytes, decompress: (bytes) => bytes } } });
+    closers.push(() => other.close());
+    const refused = other.producer({ compression: 'zstd' }).send({ topic: 'small', messages: [{ value: 'y' }] });
+    await expect(refused).rejects.toMatchObject({ code: 'ERR_BROKER', error: 'UNSUPPORTED_COMPRESSION_TYPE' });
+  },
+);
 
 test('sessions of both subprotocols are served over sockets of the standard kind', async () => {
   const broker = await open(new MemoryStore());

@@ -62,7 +62,7 @@ test('a log larger than one read is read whole', async () => {
   expect(next).toBe(4000);
 });
 
-test.each([undefined, 'gzip'] as const)(
+test.each([undefined, 'gzip', 'lz4'] as const)(
   'batches of another log go in as they are, compressed with %s',
   async (compression) => {
     const [from, to] = [await open(), await open()];

@@ -54,7 +54,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'millrace/embedded': `
     const { STANDARD_CLOCK: clock, STANDARD_RANDOM: random } = entry;
     const wasm = new WebAssembly.Module(require('node:fs').readFileSync(require.resolve('millrace/millrace.wasm')));
-    const codecs = entry.createPortableCodecs();
+    const codecs = entry.createPortableCodecs(wasm);
     const store = new entry.MemoryStore();
     const logger = { debug() {}, info() {}, warn() {}, error() {} };
     const broker = await entry.openEmbeddedBroker({ store, clock, random, logger, wasm, codecs });

@@ -26,7 +26,7 @@ export function openBroker(store = new MemoryStore(), config: Record<string, str
     random: systemRandom,
     logger: silentLogger,
     wasm,
-    codecs: createPortableCodecs(),
+    codecs: createPortableCodecs(wasm),
     config: { ...CONFIG, ...config },
   });
 }
@@ -152,7 +152,7 @@ export class WatchedUplink {
       remote,
       memory,
       kernels: Kernels.create(wasm),
-      codecs: createPortableCodecs(),
+      codecs: createPortableCodecs(wasm),
       clock: hastyClock,
       random: systemRandom,
       logger: silentLogger,

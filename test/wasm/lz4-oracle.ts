@@ -1,7 +1,7 @@
 // What the LZ4 kernels must do, said a second time from the two format descriptions, one byte at a time.
 
 import * as lz4 from '../../assembly/shared/lz4-layout.ts';
-import { xxh32 } from '../../src/compression/xxh32.ts';
+import { xxh32 } from './xxh32.ts';
 
 const DISTANCE_BYTES = 2;
 /** Behind literals that are not the last ones: a distance, a token and five literals. */

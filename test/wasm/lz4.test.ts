@@ -5,13 +5,13 @@ import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import * as lz4 from '../../assembly/shared/lz4-layout.ts';
-import { xxh32 } from '../../src/compression/xxh32.ts';
 import { LogFault } from '../../src/core/fault.ts';
 import type { Kernels } from '../../src/wasm/kernels.ts';
 import { unpackLz4Frame } from '../../src/wasm/lz4.ts';
 import { goldenBatches } from '../compression/golden-batches.ts';
 import { BUILDS, noise, place, plainKernels, utf8 } from './builds.ts';
 import { unpackedLz4 } from './lz4-oracle.ts';
+import { xxh32 } from './xxh32.ts';
 
 type Lz4Package = Readonly<Pick<typeof import('lz4-wasm-nodejs'), 'compress' | 'decompress'>>;
 const lz4Package: Lz4Package = createRequire(import.meta.url)('lz4-wasm-nodejs');
@@ -114,6 +114,56 @@ const frame = fc
     return frameOf(typeof plain === 'number' ? parts : { ...parts, content: plain });
   });
 const ROOM = 400_000;
+
+interface Packed {
+  readonly bytes: Uint8Array;
+  readonly isStored: boolean;
+}
+
+/** The blocks of a frame without checksums. */
+function blocksOf(whole: Uint8Array): Packed[] {
+  const view = new DataView(whole.buffer, whole.byteOffset, whole.length);
+  const list: Packed[] = [];
+  for (let at = lz4.LZ4_HEADER_BYTES; view.getUint32(at, true) !== 0; ) {
+    const size = view.getUint32(at, true);
+    const bytes = whole.subarray(at + 4, at + 4 + (size % 2 ** 31));
+    list.push({ bytes, isStored: size >= 2 ** 31 });
+    at += 4 + bytes.length;
+  }
+  return list;
+}
+
+/** Readers in other languages insist on the rules for the end of a block: five literals, no match in the last twelve bytes. */
+function expectStrict({ bytes, isStored }: Packed, reader: Lz4Package): void {
+  if (isStored) return;
+  let at = 0;
+  let made = 0;
+  let lastMatch = Number.NEGATIVE_INFINITY;
+  const length = (nibble: number): number => {
+    let total = nibble;
+    for (let more = nibble === 15 ? 255 : 0; more === 255; ) {
+      more = bytes[at++] ?? 0;
+      total += more;
+    }
+    return total;
+  };
+  for (;;) {
+    const token = bytes[at++] ?? 0;
+    const literals = length(token >>> 4);
+    at += literals;
+    made += literals;
+    if (at === bytes.length) {
+      if (lastMatch >= 0) expect(literals).toBeGreaterThanOrEqual(5);
+      expect(made - lastMatch).toBeGreaterThanOrEqual(12);
+      expect(reader.decompress(Buffer.concat([word(made), bytes])).length).toBe(made);
+      return;
+    }
+    expect(at).toBeLessThan(bytes.length);
+    at += 2;
+    lastMatch = made;
+    made += length(token & 15) + 4;
+  }
+}
 
 /** Text of words that come again and again, as records have them. */
 const text = fc
@@ -248,6 +298,57 @@ describe.each(BUILDS)('the LZ4 kernel of the %s', (_name, make) => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  /** The frame that the kernel makes, beside guards that it has to leave alone. */
+  function packedByKernel(bytes: Uint8Array, misalignment = 3): Uint8Array {
+    const words = lz4.LZ4_WORD_BYTES * (Math.ceil(bytes.length / lz4.LZ4_BLOCK_BYTES_FIRST) + 1);
+    const room = lz4.LZ4_HEADER_BYTES + bytes.length + words;
+    const source = place(kernels, bytes, misalignment);
+    const beside = lz4.LZ4_TABLE_BYTES + 2 * GUARD_BYTES + room + SLACK_BYTES;
+    const table = kernels.reserveBeside(source, bytes.length, beside);
+    const target = table + lz4.LZ4_TABLE_BYTES + GUARD_BYTES;
+    const end = target + room + SLACK_BYTES;
+    // The table may hold anything.
+    kernels.bytes().fill(GUARD, table, end + GUARD_BYTES);
+    const length = kernels.exports.packLz4Frame(source, bytes.length, target, table);
+    expect(length).toBeLessThanOrEqual(room);
+    const memory = kernels.bytes();
+    expect(memory.subarray(target - GUARD_BYTES, target).every((byte) => byte === GUARD)).toBe(true);
+    expect(memory.subarray(end, end + GUARD_BYTES).every((byte) => byte === GUARD)).toBe(true);
+    expect(Buffer.compare(memory.subarray(source, source + bytes.length), bytes)).toBe(0);
+    return memory.slice(target, target + length);
+  }
+
+  function expectGivenBack(bytes: Uint8Array, misalignment?: number): void {
+    const made = packedByKernel(bytes, misalignment);
+    const plain = unpackedLz4(made, bytes.length);
+    expect(typeof plain !== 'number' && Buffer.compare(plain, bytes)).toBe(0);
+    for (const each of blocksOf(made)) expectStrict(each, lz4Package);
+  }
+
+  test('makes frames that everybody can read', () => {
+    fc.assert(
+      fc.property(content, fc.nat({ max: 15 }), (bytes, misalignment) => expectGivenBack(bytes, misalignment)),
+      { numRuns: 150 },
+    );
+    for (let length = 0; length <= 40; length++) {
+      expectGivenBack(new Uint8Array(length));
+      expectGivenBack(noise(length));
+      expectGivenBack(utf8('abcabcabcabcabcabcabcabcabcabcabcabcabcabc'.slice(0, length)));
+    }
+    const mixed = Buffer.concat([noise(65_000), new Uint8Array(70_000), noise(600), noise(600), noise(65_536, 3)]);
+    for (const length of [65_535, 65_536, 65_537, 131_072, mixed.length]) expectGivenBack(mixed.subarray(0, length));
+  });
+
+  test('makes text as small as others do', () => {
+    const words = ['level=info ', 'status=200 ', 'path=/api/v1/orders ', 'region=north ', 'cache=hit '];
+    const bytes = utf8(
+      Array.from(noise(20_000), (byte) => (byte < 128 ? `id=${byte * 7919} ` : words[byte % 5])).join(''),
+    );
+    const other = packed(bytes).length;
+    expect(packedByKernel(bytes).length).toBeLessThan(other * 1.03);
+    expect(packedByKernel(noise(200_000)).length).toBeLessThan(200_040);
   });
 
   test('repeats at every distance and length', () => {

@@ -73,7 +73,7 @@ export class WorkerBroker {
     const { store, storage } = await openStore(module, options);
     try {
       const config = { ...CONFIG, ...settings.config };
-      const codecs = createPortableCodecs();
+      const codecs = createPortableCodecs(module);
       const path = `opfs:/${OPFS_ROOT}/${settings.name}`;
       const broker = await openEmbeddedBroker({ store, path, clock, random, logger, wasm: module, codecs, config });
       const uplink = settings.uplink && (await openUplink(settings.uplink, { ...options, broker, store, module }));
@@ -199,7 +199,7 @@ async function openUplink(
     remote: new WebSocketOpener({ url, webSocket, clock, connectTimeoutMs: CONNECT_TIMEOUT_MS }),
     memory: new StoredText(store, UPLINK_FILE),
     kernels: Kernels.create(module),
-    codecs: createPortableCodecs(),
+    codecs: createPortableCodecs(module),
     clock,
     random,
     logger,

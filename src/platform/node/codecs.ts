@@ -1,17 +1,18 @@
-// The codecs in a Node process: gzip of the runtime, the others from WebAssembly packages that are loaded when they are
-// first used. It owns which package does what; formats are those of src/compression.
+// The codecs in a Node process: gzip of the runtime, lz4 of the kernels, the others from WebAssembly packages that are
+// loaded when they are first used. It owns which package does what; formats are those of src/compression.
 
 import { createRequire } from 'node:module';
 import { constants, gunzipSync, gzipSync } from 'node:zlib';
 import type { Codecs } from '../../client/compression.ts';
-import { createLz4Codec } from '../../compression/lz4-frame.ts';
 import { malformed } from '../../compression/malformed.ts';
 import { createSnappyCodec } from '../../compression/snappy-stream.ts';
 import { createZstdCodec } from '../../compression/zstd-frames.ts';
 import type { BatchCodec, BatchCodecs } from '../../core/compression.ts';
 import { LogFault } from '../../core/fault.ts';
+import { Kernels } from '../../wasm/kernels.ts';
+import { createLz4Codec } from '../../wasm/lz4-codec.ts';
+import { loadWasmModule } from './wasm-modules.ts';
 
-type Lz4Package = Readonly<Pick<typeof import('lz4-wasm-nodejs'), 'compress' | 'decompress'>>;
 type SnappyPackage = Readonly<Pick<typeof import('snappy-wasm'), 'compress_raw' | 'decompress_raw'>>;
 type ZstdPackage = Readonly<Pick<typeof import('@bokuweb/zstd-wasm'), 'compress' | 'decompress' | 'init'>>;
 
@@ -20,8 +21,6 @@ const GZIP_CHUNK_BYTES_MIN = 16 * 1024;
 const GZIP_CHUNK_BYTES_MAX = 256 * 1024;
 /** About how much smaller gzip makes records. */
 const GZIP_RATIO = 4;
-/** lz4-wasm's own prefix to a block: what it becomes, little-endian. */
-const LZ4_PREFIX_BYTES = 4;
 /** Kafka's default of compression.zstd.level. */
 const ZSTD_LEVEL_DEFAULT = 3;
 
@@ -99,17 +98,9 @@ function createSnappy(): BatchCodec {
   });
 }
 
+/** Kernels of its own: nobody else relies on their scratch. */
 function createLz4(): BatchCodec {
-  const lz4 = once((): Lz4Package => createRequire(import.meta.url)('lz4-wasm-nodejs'));
-  return createLz4Codec({
-    compress: (bytes) => lz4().compress(bytes).subarray(LZ4_PREFIX_BYTES),
-    decompress: (bytes, outputBytes) => {
-      const block = new Uint8Array(LZ4_PREFIX_BYTES + bytes.length);
-      new DataView(block.buffer).setUint32(0, outputBytes, true);
-      block.set(bytes, LZ4_PREFIX_BYTES);
-      return lz4().decompress(block);
-    },
-  });
+  return createLz4Codec(() => Kernels.create(loadWasmModule('plain')));
 }
 
 class ZstdLoader {

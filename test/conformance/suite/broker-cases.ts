@@ -112,6 +112,29 @@ const CLIENT: readonly ConformanceCase[] = [
     await broker.close();
   }),
 
+  onBroker('batches under gzip and lz4 are taken, compressed anew with lz4, and read', async ({ open }) => {
+    const broker = await open();
+    const client = await broker.client();
+    const configs = { 'compression.type': 'lz4' };
+    await client.admin().createTopics({ topics: [{ topic: 'as-sent' }, { topic: 'anew', configs }] });
+    const text = 'the same words, and the same words again, '.repeat(5000);
+    for (const topic of ['as-sent', 'anew']) {
+      for (const compression of ['gzip', 'lz4', undefined] as const) {
+        const producer = client.producer({ compression });
+        await producer.send({ topic, messages: [{ value: `${compression} ${text}` }] });
+        await producer.close();
+      }
+      const consumer = client.consumer();
+      await consumer.assign([{ topic, from: 'beginning' }]);
+      const texts: string[] = [];
+      for await (const record of consumer.records({ untilEnd: true })) texts.push(record.text() ?? '');
+      await consumer.close();
+      same(texts, [`gzip ${text}`, `lz4 ${text}`, `undefined ${text}`], `records of ${topic}`);
+    }
+    client.close();
+    await broker.close();
+  }),
+
   onBroker('a consumer that waits gets a record when it is produced', async ({ open }) => {
     const broker = await open();
     const client = await broker.client();

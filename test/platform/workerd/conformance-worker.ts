@@ -108,7 +108,7 @@ export class Runner {
       {
         name: 'workerd',
         wasm,
-        codecs: createPortableCodecs(),
+        codecs: createPortableCodecs(wasm),
         hasBroker: true,
         createPlace: async () => {
           places += 1;

@@ -1,4 +1,4 @@
-// XXH32, the checksum of LZ4 frames (xxHash specification, chapter 2), with seed 0.
+// XXH32 (xxHash specification, chapter 2) with seed 0, said a second time for the tests.
 
 const PRIME_1 = 0x9e3779b1;
 const PRIME_2 = 0x85ebca77;
