@@ -1,8 +1,7 @@
 // The Piscina entry of a partition-owning thread: builds the owner from what the pool was started with, and hands each
 // group to it. Everything else lives in src/partition.
 
-import { parentPort } from 'node:worker_threads';
-import { workerData } from 'piscina';
+import { parentPort, workerData } from 'node:worker_threads';
 import { present } from '../src/core/assert.ts';
 import type { GroupReply, PartitionGroup } from '../src/partition/group.ts';
 import { GroupExchange } from '../src/partition/group-exchange.ts';

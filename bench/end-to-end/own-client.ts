@@ -70,7 +70,7 @@ async function withBroker(measure: (broker: ServerUnderTest) => Promise<number>)
 async function ownClient({ url }: ServerUnderTest, acks: string, { warmUpMs, ms }: Timing): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-own-client-'));
   const json = join(directory, 'report.json');
-  const cli = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+  const cli = fileURLToPath(new URL('../../bin/millrace.cjs', import.meta.url));
   const limits = ['--seconds', String(ms / 1000), '--warm-up', String(warmUpMs / 1000)];
   try {
     await run(process.execPath, [cli, 'bench', 'produce', TOPIC, '--acks', acks, ...limits, '--json', json], {

@@ -18,7 +18,7 @@ export interface ServerUnderTest {
 /** The broker on an empty data directory, removed afterwards. */
 export async function startBrokerUnderTest(args: readonly string[] = []): Promise<ServerUnderTest> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
-  const cli = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+  const cli = fileURLToPath(new URL('../../bin/millrace.cjs', import.meta.url));
   const child = spawnNode([
     cli,
     'start',

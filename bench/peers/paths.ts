@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 export const INSTALLED = join(ROOT, 'dist/peers');
-export const CLI = join(ROOT, 'dist/src/cli/main.js');
+export const CLI = join(ROOT, 'dist/bin/millrace.cjs');
 /** `npm run bench`. */
 export const BENCH = join(ROOT, 'dist/bench/main.js');
 export const RESULTS = join(ROOT, 'bench/results');

@@ -84,6 +84,8 @@ async function main(): Promise<number> {
   }
 }
 
-process.exitCode = await main();
-// A peer that does not answer a close must not keep the command alive; whatever else has ended lets it go at once.
-setTimeout(() => process.exit(), LINGER_MS).unref();
+void main().then((exitCode) => {
+  process.exitCode = exitCode;
+  // A peer that does not answer a close must not keep the command alive; whatever else has ended lets it go at once.
+  setTimeout(() => process.exit(), LINGER_MS).unref();
+});

@@ -7,7 +7,7 @@ import { Command, Option } from 'commander';
 import { LogFault } from '../core/fault.ts';
 import type { Logger } from '../core/logger.ts';
 import { collect, collectPairs, type HostPort, oneOf, parseHostPort, wholeNumber } from './arguments.ts';
-import type { LogLevel } from './start-log.ts';
+import type { LogLevel } from './broker-log.ts';
 
 /** In the working directory, like a build tool's: each project has its own, and removing it removes everything. */
 const DATA_DIRECTORY_DEFAULT = '.millrace';

@@ -1,49 +1,14 @@
 // What the broker says while it runs: JSON lines for machines, or a greeting and plain lines for a person at a terminal.
 
-import type { LogFields, Logger } from '../core/logger.ts';
-
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
-
-/** What the ready line carries. */
-export interface Ready {
-  /** `HOST:PORT` of WebSocket and HTTP. */
-  readonly http: string;
-  /** `HOST:PORT` of each Kafka listener, apart by commas; absent where there is none. */
-  readonly kafka?: string;
-  readonly dataDirectory: string;
-  readonly pid: number;
-}
-
-export interface StartLog {
-  readonly logger: Logger;
-  ready(ready: Ready): void;
-  /** The broker has ended in order. */
-  ended(): void;
-}
+import type { LogFields } from '../core/logger.ts';
+import type { LogLevel, Ready, StartLog } from './broker-log.ts';
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
 export async function startLog(level: LogLevel): Promise<StartLog> {
-  return process.stdout.isTTY ? terminalLog(level) : await jsonLog(level);
-}
-
-async function jsonLog(level: LogLevel): Promise<StartLog> {
-  const { pino } = await import('pino');
-  // Synchronous, so that the last line before a crash is there to be read.
-  const lines = pino({ level, base: null }, pino.destination({ fd: 1, sync: true }));
-  const logger: Logger = {
-    debug: (message, fields) => lines.debug(fields ?? {}, message),
-    info: (message, fields) => lines.info(fields ?? {}, message),
-    warn: (message, fields) => lines.warn(fields ?? {}, message),
-    error: (message, fields) => lines.error(fields ?? {}, message),
-  };
-  // The ready line is what whoever started the broker waits for: it comes at every level.
-  const ready = lines.child({}, { level: 'info' });
-  return {
-    logger,
-    ready: (fields) => ready.info(fields, 'ready'),
-    ended: () => lines.info('ended'),
-  };
+  if (process.stdout.isTTY) return terminalLog(level);
+  const { jsonLog } = await import('./json-log.ts');
+  return jsonLog(level);
 }
 
 /** A person wants warnings and errors in words, and the rest only when asked for. */

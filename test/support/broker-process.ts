@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ROOT } from '../house/source-files.ts';
 
-export const CLI = join(ROOT, 'dist/src/cli/main.js');
+export const CLI = join(ROOT, 'dist/bin/millrace.cjs');
 
 /** A directory of its own for one test, and its removal. */
 export function temporaryDirectory(label: string): { readonly path: string; remove(): void } {

@@ -1,7 +1,7 @@
 // The real partition worker with three ways to break it from a test: the epoch of an `epoch-end` names which.
 
 import { workerData } from 'piscina';
-import { execute as realExecute } from '#workers/partition-worker.js';
+import { execute as realExecute } from '#workers/partition-worker.cjs';
 import { GroupExchange } from '../../dist/src/partition/group-exchange.js';
 import { serveGroups } from '../../dist/src/platform/node/group-port.js';
 

@@ -1,6 +1,7 @@
 // Runs a load in this thread or in several, all of them from the same moment, and puts together what they tell.
 
 import { once } from 'node:events';
+import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { LogFault } from '../../core/fault.ts';
 import { type Load, NOTHING } from './load.ts';
@@ -79,7 +80,7 @@ class ThreadPart implements Part {
   readonly #result: Promise<LoadResult>;
 
   constructor(workerData: LoadThreadData) {
-    this.#worker = new Worker(new URL('./load-thread.js', import.meta.url), { workerData });
+    this.#worker = new Worker(createRequire(import.meta.url).resolve('#bench/load-thread.js'), { workerData });
     const failed = once(this.#worker, 'exit').then(() => {
       throw new LogFault('ERR_CLOSED', 'a thread of the load ended before its work was done');
     });

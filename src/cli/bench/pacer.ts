@@ -2,6 +2,7 @@
 // millisecond, which is more than a record takes through the log, and spinning would take a core from what is measured.
 
 import { once } from 'node:events';
+import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { ENDED, type PacerData, UNSEEN } from './pacer-flags.ts';
 
@@ -23,7 +24,7 @@ export class Pacer {
   constructor({ startMs, rate }: PacerOptions) {
     const intervalMs = Math.max(1000 / rate, INTERVAL_MS_MIN);
     const workerData: PacerData = { flags: this.#flags, startMs, intervalMs };
-    this.#worker = new Worker(new URL('./pacer-thread.js', import.meta.url), { workerData });
+    this.#worker = new Worker(createRequire(import.meta.url).resolve('#bench/pacer-thread.js'), { workerData });
     this.#worker.on('message', () => {
       Atomics.store(this.#flags, UNSEEN, 0);
       for (const resolve of this.#waiting.splice(0)) resolve();

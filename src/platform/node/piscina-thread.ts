@@ -82,7 +82,7 @@ function startPool(
     openFilesMax: OPEN_FILES_MAX,
   };
   const pool = new Piscina<PartitionTask, never>({
-    filename: workerFile ?? createRequire(import.meta.url).resolve('#workers/partition-worker.js'),
+    filename: workerFile ?? createRequire(import.meta.url).resolve('#workers/partition-worker.cjs'),
     name: 'serve',
     minThreads: 1,
     maxThreads: 1,

@@ -1,0 +1,43 @@
+// What the command is run from: a few files, because reading modules one by one is most of a start.
+
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, expect, test } from 'vitest';
+import { BrokerProcess, CLI } from '../support/broker-process.ts';
+
+const run = promisify(execFile);
+const directory = mkdtempSync(join(tmpdir(), 'millrace-start-files-'));
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** The command, and the package of threads with the files that it has. */
+const MODULES_MAX = 20;
+
+test('a broker starts from one script and the package of its threads', async () => {
+  const list = join(directory, 'list.txt');
+  const hook = join(directory, 'hook.cjs');
+  writeFileSync(
+    hook,
+    `if (require('node:worker_threads').isMainThread) process.on('exit', () =>
+      require('node:fs').writeFileSync(${JSON.stringify(list)}, Object.keys(require.cache).join('\\n')));`,
+  );
+  const broker = await BrokerProcess.start({
+    dataDirectory: join(directory, 'data'),
+    environment: { NODE_OPTIONS: `--require ${hook}` },
+  });
+  await broker.stop('SIGTERM');
+  const files = readFileSync(list, 'utf8').split('\n');
+  expect(files).toContain(CLI);
+  expect(files.filter((file) => file !== CLI && file !== hook && !file.includes('/piscina/'))).toEqual([]);
+  expect(files.length).toBeLessThan(MODULES_MAX);
+});
+
+test('the command runs from a link to it, as npm makes one', async () => {
+  const link = join(directory, 'millrace');
+  symlinkSync(CLI, link);
+  const { stdout } = await run(process.execPath, [link, '--version']);
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
