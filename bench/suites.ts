@@ -7,6 +7,7 @@ import { crc32cSuite } from './kernels/crc32c.ts';
 import { indexSearchSuite } from './kernels/index-search.ts';
 import { lz4Suite } from './kernels/lz4.ts';
 import { recordBatchesSuite } from './kernels/record-batches.ts';
+import { fastCodecsSuite } from './protocol/fast-codecs.ts';
 import type { Suite } from './row.ts';
 import { runtimesSuite } from './runtimes/suite.ts';
 import { workerdSuite } from './workerd/suite.ts';
@@ -16,6 +17,7 @@ export const SUITES: readonly Suite[] = [
   recordBatchesSuite,
   indexSearchSuite,
   lz4Suite,
+  fastCodecsSuite,
   endToEndSuite,
   ownClientSuite,
   runtimesSuite,
