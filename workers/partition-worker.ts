@@ -30,6 +30,8 @@ function createOwner(): PartitionOwner {
     codecs: nodeCodecs.codecs,
     slabPointers: [first, first + data.slabBytes],
     lending: new LendingMemory(data.lending),
+    // Behind what waits at the port by then.
+    later: (action) => setImmediate(action),
     onEvent: (event) => pool.postMessage(event),
   });
 }

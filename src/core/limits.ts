@@ -83,3 +83,16 @@ export const DEDUPE_BUFFER_BYTES_MAX = 2_147_483_648;
 export const FRAME_MEMORY_IDLE_BYTES_MAX = 32 * 1024 * 1024;
 /** Memory in which a slot lends what it read until that was sent; what finds no room is read into fresh buffers. Consumed by partition/lending-memory. */
 export const LENDING_BYTES = 16 * 1024 * 1024;
+/** The part of it that may hold what was read ahead of readers. Consumed by partition/read-ahead, as the next ones. */
+export const READ_AHEAD_BYTES_MAX = LENDING_BYTES / 2;
+/** Readers that are given less at a time read for themselves. */
+export const READ_AHEAD_BYTES_MIN = 64 * 1024;
+/**
+ * What was read faster came from the page cache, so that the next read has nothing to wait for: reading ahead would only
+ * make more memory go round than the processor's caches hold.
+ */
+export const READ_AHEAD_BYTES_PER_MS_MAX = 2 * 1024 * 1024;
+/** What was read ahead and not asked for in so many milliseconds makes room for other readers. */
+export const READ_AHEAD_MS_MAX = 1000;
+/** Ranges that wait to be read ahead. */
+export const READ_AHEAD_WISHES_MAX = 64;

@@ -19,8 +19,8 @@ export class LendingMemory implements ReadMemory {
   readonly #bytes: Uint8Array;
   /** By page: the pages of the run that begins there, or 0. */
   readonly #runs: Uint16Array;
-  /** Where the search for room goes on: what was lent first comes back first. */
-  #next = 0;
+  /** Gives up memory that is kept for later; false where there is none. */
+  #reclaim = (): boolean => false;
   /** First page of the read under way. */
   #current = -1;
 
@@ -29,10 +29,25 @@ export class LendingMemory implements ReadMemory {
     this.#runs = new Uint16Array(Math.floor(memory.byteLength / PAGE_BYTES));
   }
 
+  /** `reclaim` is called where a read finds no room, until it does or nothing is given up any more. */
+  onFull(reclaim: () => boolean): void {
+    this.#reclaim = reclaim;
+  }
+
+  /** Whether so many bytes find room as it is. */
+  hasRoom(bytes: number): boolean {
+    return this.#find(Math.ceil(bytes / PAGE_BYTES)) >= 0;
+  }
+
+  /** What lies where it was lent. */
+  view({ position, length }: LentBytes): Uint8Array {
+    return this.#bytes.subarray(position, position + length);
+  }
+
   /** Room for so many bytes of the read under way, in place of what it had before. */
   take(bytes: number): Uint8Array {
     this.#forgetCurrent();
-    const first = bytes < PAGE_BYTES ? -1 : this.#find(Math.ceil(bytes / PAGE_BYTES));
+    const first = bytes < PAGE_BYTES ? -1 : this.#reserve(Math.ceil(bytes / PAGE_BYTES));
     if (first < 0) return new Uint8Array(bytes);
     this.#current = first;
     return this.#bytes.subarray(first * PAGE_BYTES, first * PAGE_BYTES + bytes);
@@ -65,19 +80,17 @@ export class LendingMemory implements ReadMemory {
     this.#current = -1;
   }
 
-  #find(pages: number): number {
-    const ahead = this.#findFrom(this.#next, pages);
-    const found = ahead >= 0 ? ahead : this.#findFrom(0, pages);
-    if (found < 0) return -1;
-    this.#runs[found] = pages;
-    this.#next = found + pages;
+  #reserve(pages: number): number {
+    let found = this.#find(pages);
+    while (found < 0 && this.#reclaim()) found = this.#find(pages);
+    if (found >= 0) this.#runs[found] = pages;
     return found;
   }
 
-  /** `start` is not inside of a run. */
-  #findFrom(start: number, pages: number): number {
-    let first = start;
-    let page = start;
+  /** The first room from the beginning on: the less memory goes round, the more of it the processor's caches hold. */
+  #find(pages: number): number {
+    let first = 0;
+    let page = 0;
     while (page < this.#runs.length) {
       const run = this.#runs[page] ?? 0;
       page += Math.max(1, run);
@@ -87,9 +100,9 @@ export class LendingMemory implements ReadMemory {
     return -1;
   }
 
+  /** Small rests stay with the run: behind it they would be room for nothing. */
   #shrink(first: number, pages: number): void {
-    this.#runs[first] = pages;
-    this.#next = first + pages;
+    if (pages * 4 <= (this.#runs[first] ?? 0) * 3) this.#runs[first] = pages;
   }
 
   #free(first: number): void {

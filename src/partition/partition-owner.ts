@@ -30,6 +30,7 @@ import type {
 import type { GroupReply, PartitionGroup } from './group.ts';
 import type { LendingMemory } from './lending-memory.ts';
 import { Partition } from './partition.ts';
+import { ReadAhead } from './read-ahead.ts';
 
 /** Longest time one `maintain` command holds the thread, in milliseconds; the next one goes on from there. */
 const MAINTAIN_SLICE_MS = 5;
@@ -46,6 +47,8 @@ export interface PartitionOwnerOptions {
   readonly slabPointers: readonly [number, number];
   /** From where large reads are lent; without it everything that is read is given away. */
   readonly lending?: LendingMemory | undefined;
+  /** Calls back once what has arrived was served; where it is given, with `lending`, readers that go on are read ahead of. */
+  readonly later?: ((action: () => void) => void) | undefined;
   readonly onEvent: (event: PartitionEvent) => void;
 }
 
@@ -69,10 +72,13 @@ export class PartitionOwner {
   #round: PartitionHandle[] = [];
 
   readonly #cleaner: CleanerSchedule;
+  readonly #ahead: ReadAhead | undefined;
 
   constructor(options: PartitionOwnerOptions) {
     this.#options = options;
     this.#cleaner = this.#createCleaner(options);
+    const { lending, later, clock } = options;
+    if (lending !== undefined && later !== undefined) this.#ahead = new ReadAhead({ memory: lending, clock, later });
   }
 
   #createCleaner({ clock, onEvent }: PartitionOwnerOptions): CleanerSchedule {
@@ -233,10 +239,12 @@ export class PartitionOwner {
         continue;
       }
       const maxBytes = Math.max(0, Math.min(left, read.maxBytes));
-      const reply = partition.read(read, { maxBytes, minOneBatch: first, memory });
+      const ahead = memory === undefined ? undefined : this.#ahead;
+      const reply = partition.read(read, { maxBytes, minOneBatch: first, memory }, ahead);
       if (reply.records.length > 0) first = false;
       left -= reply.records.length;
-      reads.push(memory === undefined ? reply : lentReply(reply, memory));
+      if (reply.lent !== undefined) reads.push({ ...reply, records: NO_RECORDS });
+      else reads.push(memory === undefined ? reply : lentReply(reply, memory));
     }
     return { reads };
   }
@@ -252,6 +260,7 @@ export class PartitionOwner {
     const owned = this.#settled(handle);
     if (owned === undefined) return NOT_OPEN;
     this.#owned.delete(handle);
+    this.#ahead?.forget(owned.partition);
     try {
       action(owned);
       return { outcome: 'ok', state: owned.partition.state() };

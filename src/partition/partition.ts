@@ -32,9 +32,11 @@ import {
 } from './commands.ts';
 import { PartitionProducers } from './partition-producers.ts';
 import type { BatchStanding, DuplicateBatch, Marker, ProducerBatch, ProducerVerdict } from './producer-state.ts';
+import type { ReadAhead, ReadRange } from './read-ahead.ts';
 import { encodeMarker } from './transaction-marker.ts';
 
 const NO_RECORDS = new Uint8Array(0);
+const NO_RANGE: ReadRange = { records: NO_RECORDS, lent: undefined };
 /** What Kafka answers where an epoch or an offset is not known (OffsetForLeaderEpoch). */
 const UNDEFINED_EPOCH = -1;
 const UNDEFINED_OFFSET = -1;
@@ -235,7 +237,13 @@ export class Partition {
     return { outcome: 'ok', producers: this.#producers.describe() };
   }
 
-  read(read: PartitionRead, limits: Omit<ReadLimits, 'offsetEnd'>): ReadReply {
+  /** Where a reader has to stop now. */
+  readEnd(which: PartitionRead['end']): number {
+    return end(this.state(), which);
+  }
+
+  /** With `ahead` what is read is put into the memory that it reads into. */
+  read(read: PartitionRead, limits: Omit<ReadLimits, 'offsetEnd'>, ahead?: ReadAhead): ReadReply {
     const fence = this.#fence(read.currentLeaderEpoch);
     if (fence !== undefined) return this.#noRecords(fence);
     const state = this.state();
@@ -247,17 +255,25 @@ export class Partition {
       return { outcome: 'ok', records: NO_RECORDS, state, divergingEpoch: diverging, abortedTransactions: undefined };
     }
     if (read.offset > state.logEndOffset) return this.#noRecords('offset-out-of-range');
+    let range: ReadRange | undefined;
     try {
       // Between the end for this reader and the log's own there is something, but not for it yet.
-      const records =
-        read.offset >= offsetEnd ? NO_RECORDS : this.log.read({ offset: read.offset, ...limits, offsetEnd });
+      if (read.offset < offsetEnd) range = this.#readRange(read, { ...limits, offsetEnd }, ahead);
+      const { records, lent } = range ?? NO_RANGE;
       const abortedTransactions =
         read.end === 'last-stable' ? this.#producers.aborted(read.offset, records) : undefined;
-      return { outcome: 'ok', records, state, divergingEpoch: undefined, abortedTransactions };
+      return { outcome: 'ok', records, lent, state, divergingEpoch: undefined, abortedTransactions };
     } catch (error) {
+      if (range?.lent !== undefined) ahead?.giveBack(range.lent);
       if (!(error instanceof LogFault)) throw error;
       return { ...this.#noRecords(outcomeOf(error)), fault: error.toRecord() };
     }
+  }
+
+  #readRange(read: PartitionRead, limits: ReadLimits, ahead: ReadAhead | undefined): ReadRange {
+    const { offset } = read;
+    if (ahead !== undefined) return ahead.read(this, { offset, ...limits, next: read });
+    return { records: this.log.read({ offset, ...limits }), lent: undefined };
   }
 
   listOffset(command: ListOffsetCommand): ListOffsetReply {

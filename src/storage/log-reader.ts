@@ -12,6 +12,9 @@ export class LogReader {
   readonly #home: SegmentHome;
   readonly #segmentOf: (offset: number) => Segment;
   readonly #hints = new ReadHints();
+  #lastEnd = -1;
+  #isSequel = false;
+  #generation = 0;
 
   constructor(home: SegmentHome, segmentOf: (offset: number) => Segment) {
     this.#home = home;
@@ -21,6 +24,22 @@ export class LogReader {
   /** Segments went or were cut: what was noted of them holds no more. */
   forget(): void {
     this.#hints.clear();
+    this.#generation++;
+  }
+
+  /** Offset behind what was read last. */
+  get lastEnd(): number {
+    return this.#lastEnd;
+  }
+
+  /** Whether what was read last began where an earlier read had ended. */
+  get isSequel(): boolean {
+    return this.#isSequel;
+  }
+
+  /** What was read stays what the log holds there as long as this does. */
+  get generation(): number {
+    return this.#generation;
   }
 
   read(offset: number, limits: ReadLimits): Uint8Array {
@@ -77,6 +96,8 @@ export class LogReader {
 
   #served(served: { segment: Segment; position: number; read: SegmentBytes; hint?: ReadHint }): Uint8Array {
     const { segment, position, read, hint } = served;
+    this.#lastEnd = read.nextOffset;
+    this.#isSequel = hint !== undefined;
     if (read.bytes.length === 0) return EMPTY;
     this.#hints.add({ offset: read.nextOffset, segment, position: position + read.bytes.length }, hint);
     return read.bytes;

@@ -36,7 +36,7 @@ export class Log {
   #flushFailed = false;
   readonly #flusher: LogFlusher;
   readonly #deleted: DeletedFiles;
-  readonly #reader: LogReader;
+  readonly reader: LogReader;
   /** What stands beside the batches for the sake of producers and their transactions. */
   readonly producers: ProducerFiles;
   /** For cleanup.policy=compact. */
@@ -64,7 +64,7 @@ export class Log {
     this.#logEndOffset = loaded.logEndOffset;
     this.#fault = loaded.fault;
     this.#appender = this.#createAppender(options, !loaded.trustsCleanEnd);
-    this.#reader = new LogReader(loaded.home, (offset) => this.#segmentOf(offset));
+    this.reader = new LogReader(loaded.home, (offset) => this.#segmentOf(offset));
     this.#deleted = new DeletedFiles(options.store);
     this.producers = new ProducerFiles(loaded, { segments: () => this.#segments, fail: (error) => this.#fail(error) });
     this.compaction = this.#createCompaction(options);
@@ -100,7 +100,7 @@ export class Log {
       replace: (old: readonly Segment[], segment: Segment) => {
         const [first] = old;
         this.#segments.splice(first === undefined ? 0 : this.#segments.indexOf(first), old.length, segment);
-        this.#reader.forget();
+        this.reader.forget();
       },
       retire: (paths: readonly string[]) => this.#deleted.add(paths, clock.now()),
       fail: (error: unknown) => this.#fail(error),
@@ -196,7 +196,7 @@ export class Log {
     }
     const offsetEnd = Math.min(request.offsetEnd, this.#logEndOffset);
     if (offset >= offsetEnd) return EMPTY;
-    return this.#reader.read(offset, { ...request, offsetEnd });
+    return this.reader.read(offset, { ...request, offsetEnd });
   }
 
   /**
@@ -296,7 +296,7 @@ export class Log {
     if (offset >= this.#logEndOffset) return;
     this.compaction.interrupt();
     this.#assertWritable();
-    this.#reader.forget();
+    this.reader.forget();
     this.#appender.trustTail();
     try {
       if (offset <= this.#logStartOffset) this.#restartAt(offset);
@@ -366,7 +366,7 @@ export class Log {
     const next = present(this.#segments[1], 'segment behind the oldest');
     this.#deleted.add([...segment.renameToDeleted(), ...this.producers.renameToDeleted(next.baseOffset)], nowMs);
     this.#segments.shift();
-    this.#reader.forget();
+    this.reader.forget();
     this.#home.store.flushDirectory(this.directory);
     if (next.baseOffset > this.#logStartOffset) this.#advanceLogStart(next.baseOffset);
   }
@@ -493,7 +493,7 @@ export class Log {
     this.compaction.interrupt();
     this.#closed = true;
     this.#flusher.close();
-    this.#reader.forget();
+    this.reader.forget();
     for (const segment of this.#segments) segment.release();
   }
 }
