@@ -19,8 +19,8 @@ export interface Results {
   readonly rounds: number;
   /** What could not be measured, and why. */
   readonly failures: readonly string[];
-  /** Runs before which other programs kept the machine busy. */
-  readonly disturbedRuns: number;
+  /** Runs before which other programs kept the machine busy; null where a part of the runs ended without telling. */
+  readonly disturbedRuns: number | null;
   readonly runs: number;
   readonly minutes: number;
 }
@@ -60,15 +60,23 @@ export function merged(
     ...earlier,
     rows: [...earlier.rows.filter((row) => !isNew(row)), ...later.rows],
     failures: [...earlier.failures.filter((failure) => !isAboutNew(failure)), ...later.failures],
-    disturbedRuns: earlier.disturbedRuns + later.disturbedRuns,
+    disturbedRuns: sumKnown(earlier.disturbedRuns, later.disturbedRuns),
     runs: earlier.runs + later.runs,
     minutes: earlier.minutes + later.minutes,
   };
 }
 
+function sumKnown(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? null : one + other;
+}
+
+function disturbedText(disturbedRuns: number | null, runs: number): string {
+  if (disturbedRuns === null) return ' How many runs other programs disturbed was not kept for a part of them.';
+  return disturbedRuns === 0 ? '' : ` Before ${disturbedRuns} of ${runs} runs other programs kept the machine busy.`;
+}
+
 function about({ machine, measuredAt, rounds, runs, disturbedRuns, minutes }: Results): string {
-  const disturbed =
-    disturbedRuns === 0 ? '' : ` Before ${disturbedRuns} of ${runs} runs other programs kept the machine busy.`;
+  const disturbed = disturbedText(disturbedRuns, runs);
   // Earlier results do not tell.
   const took = Number.isFinite(minutes) ? `, ${runs} in ${Math.round(minutes)} minutes` : '';
   return `Measured ${measuredAt.slice(0, 10)} on ${machineText(machine)}. Medians of ${rounds} alternated runs${took}.${disturbed}`;

@@ -166,6 +166,14 @@ describe('a run of some scenarios', () => {
     expect(all.failures).toEqual(['start: gone']);
     expect(all.runs).toBe(12);
   });
+
+  it('sums the runs that were disturbed, and makes up no number where a part of them did not tell', () => {
+    const told = { ...results([], []), disturbedRuns: 2 };
+    expect(merged(told, { ...told, disturbedRuns: 3 }, { measured: [] }).disturbedRuns).toBe(5);
+    const untold = { ...told, disturbedRuns: null };
+    expect(merged(untold, told, { measured: [] }).disturbedRuns).toBeNull();
+    expect(merged(told, untold, { measured: [] }).disturbedRuns).toBeNull();
+  });
 });
 
 describe('scenarios', () => {
