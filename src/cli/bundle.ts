@@ -31,4 +31,6 @@ await build({
   sourcesContent: false,
   legalComments: 'none',
 });
-chmodSync(join(root, 'dist/bin/millrace.cjs'), 0o755);
+// Links that npx made to a checkout stay as they are when the checkout changes: those of before this script existed lead
+// to the module that it is made of.
+for (const file of ['dist/bin/millrace.cjs', 'dist/src/cli/main.js']) chmodSync(join(root, file), 0o755);

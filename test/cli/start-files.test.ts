@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, expect, test } from 'vitest';
+import { ROOT } from '../house/source-files.ts';
 import { BrokerProcess, CLI } from '../support/broker-process.ts';
 
 const run = promisify(execFile);
@@ -38,6 +39,13 @@ test('a broker starts from one script and the package of its threads', async () 
 test('the command runs from a link to it, as npm makes one', async () => {
   const link = join(directory, 'millrace');
   symlinkSync(CLI, link);
-  const { stdout } = await run(process.execPath, [link, '--version']);
+  const { stdout } = await run(link, ['--version']);
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test('the command runs from a link that npx made before there was one script of it', async () => {
+  const link = join(directory, 'millrace-of-before');
+  symlinkSync(join(ROOT, 'dist/src/cli/main.js'), link);
+  const { stdout } = await run(link, ['--version']);
   expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
