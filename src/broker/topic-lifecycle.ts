@@ -10,6 +10,7 @@ import { topicSettings } from './config/broker-config.ts';
 import type { FetchWaits } from './fetch-waits.ts';
 import type { PartitionCheckpoints } from './partition-checkpoints.ts';
 import type { RoutedPartition, RoutedTopic, Router } from './router.ts';
+import { isInternalTopic } from './topic-names.ts';
 
 /** Partitions opened or closed at the same time: enough to fill the owners' groups, few enough to bound memory. */
 const CONCURRENT_PARTITIONS = 512;
@@ -166,6 +167,7 @@ export class TopicLifecycle {
       recoveryPoint: known?.recoveryPoint ?? 0,
       logStartOffset: known?.logStartOffset ?? 0,
       cleanShutdown: known !== undefined && directory.cleanShutdown,
+      internal: isInternalTopic(partition.topic.name),
     });
     this.#opened(partition, reply);
   }

@@ -58,7 +58,12 @@ export function startCommand(): Command {
       `address of the Kafka protocol on TCP, or ${OFF}; repeatable; port 0 picks a free one (default: 127.0.0.1:9092)`,
       collectKafka,
     )
-    .option('--workers <count>', 'threads that own partitions', wholeNumber(1), workersDefault())
+    .option(
+      '--workers <count>',
+      'threads that own partitions, at most; one to begin with',
+      wholeNumber(1),
+      workersDefault(),
+    )
     .option('--config <file>', "Kafka's server.properties: KEY=VALUE lines")
     .option('--set <key=value>', 'one configuration value; repeatable', collectPairs, {})
     .option('--allow-origin <origin>', 'let web pages of this origin in; repeatable', collect, [])
@@ -71,9 +76,9 @@ export function startCommand(): Command {
     .action((options: StartOptions) => start(options));
 }
 
-/** One core is left to the main thread, which dispatches. */
+/** As many as there are cores: where partitions are so many that they start, the main thread leaves most of its own. */
 function workersDefault(): number {
-  return Math.max(1, Math.min(availableParallelism() - 1, WORKERS_DEFAULT_MAX));
+  return Math.min(availableParallelism(), WORKERS_DEFAULT_MAX);
 }
 
 async function start(options: StartOptions): Promise<void> {

@@ -24,6 +24,8 @@ export interface OpenCommand {
   readonly logStartOffset: number;
   /** The data directory was closed in order, so no segment needs reading. */
   readonly cleanShutdown: boolean;
+  /** Of a topic that the broker keeps for itself. */
+  readonly internal?: boolean | undefined;
 }
 
 export interface AppendCommand {

@@ -1,8 +1,9 @@
-// The PartitionExecutor over a set of slots: chooses the slot of a partition, mirrors every partition's state on the
+// The PartitionExecutor over a set of slots: starts slots as partitions come, mirrors every partition's state on the
 // dispatching side, and lets durable appends wait for the flush that covers them.
 
 import { assert, present } from '../core/assert.ts';
 import type { FaultRecord } from '../core/fault.ts';
+import { SLOT_PARTITIONS_MIN } from '../core/limits.ts';
 import type { Logger } from '../core/logger.ts';
 import type {
   AppendOrigin,
@@ -32,6 +33,7 @@ import type {
 import type { SlotThreadFactory } from './group.ts';
 import { LOST_APPEND } from './lost-reply.ts';
 import { Slot } from './slot.ts';
+import { SlotPlacement } from './slot-placement.ts';
 
 interface DurableWait {
   readonly reply: AppendReply;
@@ -50,40 +52,41 @@ interface Mirror {
 }
 
 export interface SlotExecutorOptions {
+  /** How many slots there may be. The first is started at once, others where there are partitions enough for them. */
   readonly slots: number;
+  /** Partitions in every started slot before a further one is started. */
+  readonly slotPartitionsMin?: number | undefined;
   readonly startThread: SlotThreadFactory;
   readonly logger: Logger;
 }
 
 export class SlotExecutor implements PartitionExecutor {
+  readonly #options: SlotExecutorOptions;
+  /** Those that were started. */
   readonly #slots: Slot[] = [];
+  readonly #placement: SlotPlacement;
   readonly #mirrors = new Map<PartitionHandle, Mirror>();
   readonly #listeners: ((handle: PartitionHandle, state: PartitionState) => void)[] = [];
   readonly #logger: Logger;
+  #closed = false;
 
   constructor(options: SlotExecutorOptions) {
-    assert(options.slots >= 1, 'an executor has at least one slot');
+    const { slots, slotPartitionsMin = SLOT_PARTITIONS_MIN } = options;
+    assert(slots >= 1, 'an executor has at least one slot');
+    this.#options = options;
     this.#logger = options.logger;
-    for (let slot = 0; slot < options.slots; slot++) {
-      this.#slots.push(
-        new Slot({
-          startThread: (listener) => options.startThread(slot, listener),
-          onEvent: (event) => this.#hear(event),
-          reopenCommand: (handle) => this.#reopenCommand(handle),
-          onReopened: (handle, reply) => this.#reopened(handle, reply),
-          onLost: (cause) => this.#slotLost(slot, cause),
-          logger: options.logger,
-        }),
-      );
-    }
+    this.#placement = new SlotPlacement({ slotsMax: slots, slotPartitionsMin });
+    this.#startSlot();
   }
 
   async open(command: Omit<OpenCommand, 'kind'>): Promise<OpenReply> {
     const open: OpenCommand = { kind: 'open', ...command };
-    const reply = await this.#slotOf(open.handle).submit(open);
+    const reply = await this.#place(open).submit(open);
     if (reply.state !== undefined) {
       this.#mirrors.set(open.handle, { open, state: reply.state, waits: [], flushFault: undefined });
       this.#announce(open.handle, reply.state);
+    } else if (reply.outcome !== 'worker-lost') {
+      this.#placement.release(open.handle);
     }
     return reply;
   }
@@ -164,13 +167,13 @@ export class SlotExecutor implements PartitionExecutor {
 
   async closePartition(handle: PartitionHandle): Promise<CloseReply> {
     const reply = await this.#slotOf(handle).submit({ kind: 'close', handle });
-    this.#forget(handle, reply.state);
+    this.#forget(handle, reply);
     return reply;
   }
 
   async remove(handle: PartitionHandle): Promise<CloseReply> {
     const reply = await this.#slotOf(handle).submit({ kind: 'remove', handle });
-    this.#forget(handle, reply.state);
+    this.#forget(handle, reply);
     return reply;
   }
 
@@ -199,13 +202,45 @@ export class SlotExecutor implements PartitionExecutor {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all(this.#slots.map((slot) => slot.end()));
     for (const mirror of this.#mirrors.values()) this.#failWaits(mirror);
     this.#mirrors.clear();
   }
 
   #slotOf(handle: PartitionHandle): Slot {
-    return present(this.#slots[handle % this.#slots.length], 'slot');
+    return present(this.#slots[this.#placement.slotOf(handle)], 'slot');
+  }
+
+  /** The slot in which a partition is to be opened, started for it where that pays. */
+  #place({ handle, internal = false }: OpenCommand): Slot {
+    if (!this.#closed && this.#placement.wantsSlot(handle, internal)) this.#startFurtherSlot();
+    return present(this.#slots[this.#placement.place(handle, internal)], 'slot');
+  }
+
+  #startFurtherSlot(): void {
+    try {
+      this.#startSlot();
+    } catch (cause) {
+      // No memory for it, or no thread: those that run serve on.
+      this.#placement.startNoMore();
+      this.#logger.error('a further partition owner could not be started', { cause: String(cause) });
+    }
+  }
+
+  #startSlot(): void {
+    const slot = this.#slots.length;
+    this.#slots.push(
+      new Slot({
+        startThread: (listener) => this.#options.startThread(slot, listener),
+        onEvent: (event) => this.#hear(event),
+        reopenCommand: (handle) => this.#reopenCommand(handle),
+        onReopened: (handle, reply) => this.#reopened(handle, reply),
+        onLost: (cause) => this.#slotLost(slot, cause),
+        logger: this.#logger,
+      }),
+    );
+    this.#placement.started();
   }
 
   async #maintainSlot(slot: Slot): Promise<MaintainReply> {
@@ -334,7 +369,9 @@ export class SlotExecutor implements PartitionExecutor {
     this.#announce(handle, mirror.state);
   }
 
-  #forget(handle: PartitionHandle, last: PartitionState | undefined): void {
+  #forget(handle: PartitionHandle, { outcome, state: last }: CloseReply): void {
+    // Of a lost owner only the one that takes its place can say whether the partition is closed.
+    if (outcome !== 'worker-lost') this.#placement.release(handle);
     const mirror = this.#mirrors.get(handle);
     if (mirror === undefined) return;
     // Closing flushes: what waited is durable when the close says so.
@@ -359,7 +396,7 @@ export class SlotExecutor implements PartitionExecutor {
   #slotLost(slot: number, cause: unknown): void {
     this.#logger.error('a partition owner was lost; its partitions are opened again', { slot, cause: String(cause) });
     for (const [handle, mirror] of this.#mirrors) {
-      if (handle % this.#slots.length === slot) this.#failWaits(mirror);
+      if (this.#placement.slotOf(handle) === slot) this.#failWaits(mirror);
     }
   }
 
@@ -372,6 +409,7 @@ export class SlotExecutor implements PartitionExecutor {
         ...reply.fault,
       });
       this.#mirrors.delete(handle);
+      this.#placement.release(handle);
       return;
     }
     mirror.flushFault = undefined;

@@ -329,7 +329,10 @@ export class Slot {
       try {
         const { replies } = await this.#thread.run({ slab: 0, commands: group, released: [] });
         group.forEach((command, position) => {
-          this.#options.onReopened(command.handle, replies[position] as OpenReply);
+          const reply = replies[position] as OpenReply;
+          // What did not open here may be opened elsewhere.
+          if (reply.outcome !== 'ok') this.#owned.delete(command.handle);
+          this.#options.onReopened(command.handle, reply);
         });
       } catch {
         return group;

@@ -13,12 +13,18 @@ interface Rig {
 }
 
 function rig(
-  options: { slots?: number; slabBytes?: number; poison?: (start: number) => ReadonlySet<number> } = {},
+  options: {
+    slots?: number;
+    slotPartitionsMin?: number;
+    slabBytes?: number;
+    poison?: (start: number) => ReadonlySet<number>;
+  } = {},
 ): Rig {
   const current: FakeThread[] = [];
   const started: FakeThread[] = [];
   const executor = new SlotExecutor({
     slots: options.slots ?? 1,
+    slotPartitionsMin: options.slotPartitionsMin ?? 1,
     logger: silentLogger,
     startThread: (slot, listener) => {
       const poison = options.poison?.(started.length) ?? new Set<number>();
@@ -302,6 +308,7 @@ test('what a lost thread had lent does not come back to the next one', async () 
 
 test('a fetch over several slots gives back what each has lent', async () => {
   const { executor, thread } = rig({ slots: 2 });
+  for (const handle of [2, 3, 4, 5]) await executor.open(openCommand(handle));
   const fetching = executor.fetch(fetchOf(2, 3));
   for (const slot of [0, 1]) {
     await thread(slot).arrived();
@@ -367,4 +374,109 @@ test('a lost thread is not listened to any more once another one has its place',
   await serve(thread, [append]);
   started[0]?.say({ kind: 'compacted', handle: 0, state: stateAt(9) });
   expect(executor.state(0)?.highWatermark).toBe(1);
+});
+
+test('one thread runs until it has its partitions; the next one is started for the partition that finds it so', async () => {
+  const { executor, started } = rig({ slots: 3, slotPartitionsMin: 2 });
+  expect(started).toHaveLength(1);
+  const seen: number[] = [];
+  for (let handle = 0; handle < 7; handle++) {
+    await executor.open(openCommand(handle));
+    seen.push(started.length);
+  }
+  expect(seen).toEqual([1, 1, 2, 2, 3, 3, 3]);
+  expect(executor.queueLengths()).toEqual([0, 0, 0]);
+  await executor.close();
+  expect(started.map(({ ended }) => ended)).toEqual([true, true, true]);
+});
+
+test('partitions that are opened at the same time are spread as those that come one by one', async () => {
+  const { executor, started } = rig({ slots: 2, slotPartitionsMin: 2 });
+  await Promise.all([0, 1, 2, 3, 4, 5].map((handle) => executor.open(openCommand(handle))));
+  const opened = started.map(({ groups }) =>
+    groups.flatMap(({ commands }) => commands.map((command) => ('handle' in command ? command.handle : -1))),
+  );
+  expect(opened).toEqual([
+    [0, 1, 4],
+    [2, 3, 5],
+  ]);
+});
+
+test("a broker's own partitions start no thread", async () => {
+  const { executor, started } = rig({ slots: 2, slotPartitionsMin: 2 });
+  for (let handle = 0; handle < 9; handle++) await executor.open({ ...openCommand(handle), internal: true });
+  expect(started).toHaveLength(1);
+});
+
+test('a thread that was started late is replaced as the first one is, with its partitions and no others', async () => {
+  const { executor, thread, started } = rig({ slots: 2, slotPartitionsMin: 2 });
+  for (let handle = 0; handle < 5; handle++) await executor.open(openCommand(handle));
+  const lost = executor.append(2, bytes(8), true);
+  await thread(1).arrived();
+  thread(1).die();
+  expect((await lost).outcome).toBe('worker-lost');
+  const others = executor.append(4, bytes(8), false);
+  await thread(0).arrived();
+  thread(0).answer();
+  expect((await others).outcome).toBe('ok');
+  const again = executor.append(3, bytes(8), false);
+  await serve(() => thread(1), [again]);
+  expect((await again).outcome).toBe('ok');
+  expect(started).toHaveLength(3);
+  const reopened = started[2]?.groups[0]?.commands ?? [];
+  expect(reopened.map((command) => ('handle' in command ? command.handle : -1))).toEqual([2, 3]);
+});
+
+test('whether a partition is gone is said by the thread that takes the place of the lost one', async () => {
+  const { executor, thread, started } = rig({ slots: 2 });
+  await executor.open(openCommand(0));
+  await executor.open(openCommand(1));
+  const closing = executor.closePartition(1);
+  await thread(1).arrived();
+  thread(1).die();
+  expect((await closing).outcome).toBe('worker-lost');
+  const removing = executor.remove(1);
+  await serve(() => thread(1), [removing]);
+  expect((await removing).outcome).toBe('ok');
+  expect(started).toHaveLength(3);
+  expect(started[2]?.groups.map(({ commands }) => commands.map(({ kind }) => kind))).toEqual([['remove']]);
+});
+
+test('a thread that cannot be started leaves its partitions to those that run', async () => {
+  const started: FakeThread[] = [];
+  const executor = new SlotExecutor({
+    slots: 3,
+    slotPartitionsMin: 1,
+    logger: silentLogger,
+    startThread: (slot, listener) => {
+      if (slot === 1) throw new RangeError('could not allocate memory');
+      const thread = new FakeThread(listener);
+      started.push(thread);
+      return thread;
+    },
+  });
+  for (let handle = 0; handle < 4; handle++) {
+    expect((await executor.open(openCommand(handle))).outcome).toBe('ok');
+  }
+  expect(started).toHaveLength(1);
+  expect(executor.queueLengths()).toHaveLength(1);
+});
+
+test('nothing is started any more once the executor is closed', async () => {
+  const { executor, started } = rig({ slots: 2 });
+  await executor.open(openCommand(0));
+  await executor.close();
+  expect((await executor.open(openCommand(1))).outcome).toBe('worker-lost');
+  expect(started).toHaveLength(1);
+});
+
+test('a request over several slots travels as a group to each, and keeps the order within every partition', async () => {
+  const { executor, thread } = rig({ slots: 2 });
+  for (let handle = 0; handle < 4; handle++) await executor.open(openCommand(handle));
+  const appends = [0, 1, 2, 3, 0, 1].map((handle) => executor.append(handle, bytes(8), false));
+  expect((await thread(0).arrived()).commands.map((one) => 'handle' in one && one.handle)).toEqual([0, 2, 0]);
+  expect((await thread(1).arrived()).commands.map((one) => 'handle' in one && one.handle)).toEqual([1, 3, 1]);
+  thread(1).answer();
+  thread(0).answer();
+  expect((await Promise.all(appends)).map(({ baseOffset }) => baseOffset)).toEqual([0, 0, 0, 0, 1, 1]);
 });

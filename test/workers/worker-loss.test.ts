@@ -21,6 +21,7 @@ async function twoSlots(): Promise<SlotExecutor> {
   const module = loadWasmModule('shared');
   const executor = new SlotExecutor({
     slots: 2,
+    slotPartitionsMin: 1,
     logger: silentLogger,
     startThread: (_slot, listener) =>
       startPiscinaThread({

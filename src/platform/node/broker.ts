@@ -23,7 +23,7 @@ export interface StartBrokerOptions {
    * is nowhere where it is not set.
    */
   readonly kafka?: readonly { readonly host: string; readonly port: number }[] | undefined;
-  /** Threads that own partitions. */
+  /** Threads that own partitions, at most: one is started at once, others where there are partitions enough for them. */
   readonly workers: number;
   /** Broker configuration under Kafka's names, as written. */
   readonly config: Readonly<Record<string, string>>;

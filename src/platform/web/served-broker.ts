@@ -32,7 +32,10 @@ export interface OpenBrokerOptions {
   readonly http?: OpenAddress | undefined;
   /** Serves the Kafka protocol on TCP here; absent, as the config `listeners` says, which is nowhere where it is not set. */
   readonly kafka?: OpenAddress | readonly OpenAddress[] | undefined;
-  /** Web Workers that own the partitions of a directory. Default 0: the caller's own thread owns them. */
+  /**
+   * Web Workers that own the partitions of a directory, at most: one is started at once, others where there are partitions
+   * enough for them. Default 0: the caller's own thread owns them.
+   */
   readonly workers?: number | undefined;
   /** Broker configuration under Kafka's names, as written. */
   readonly config?: Readonly<Record<string, string>> | undefined;
