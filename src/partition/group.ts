@@ -27,6 +27,8 @@ export interface SlotThread {
   readonly lending?: Uint8Array | undefined;
   /** Executes one group; bytes in its commands must stay unchanged until it is done. Rejects when the thread was lost or met a bug: it must then be ended and replaced. */
   run(group: PartitionGroup): Promise<GroupReply>;
+  /** Calls back once the dispatcher has taken what had arrived for it; absent where groups are sent at once. */
+  readonly afterTurn?: ((action: () => void) => void) | undefined;
   /** Resolves when the thread is gone and holds no file any more. */
   end(): Promise<void>;
 }

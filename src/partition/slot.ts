@@ -19,6 +19,7 @@ import type {
   PartitionReply,
 } from './commands.ts';
 import type { GroupReply, SlotThread, SlotThreadListener } from './group.ts';
+import { GroupPace } from './group-pace.ts';
 import { lostReply } from './lost-reply.ts';
 import { SlabPair } from './slab-pair.ts';
 
@@ -27,8 +28,16 @@ const REOPEN_GROUP = 256;
 
 const NO_RELEASE = (): void => undefined;
 
+/** An append, which is told where its records lie once they are placed. */
+interface PlacedAppend extends AppendCommand {
+  position: number;
+  bytes: Uint8Array | undefined;
+}
+
 interface Submission {
   readonly command: PartitionCommand;
+  /** The command, where it is an append. */
+  readonly append: PlacedAppend | undefined;
   /** Record bytes of an append, unchanged until it is answered: a group that was never sent can be built again. */
   readonly records: Uint8Array | undefined;
   readonly settle: (reply: PartitionReply) => void;
@@ -62,6 +71,12 @@ export class Slot {
   /** The group being filled holds an append that no slab could hold. */
   #oversized = false;
   #dispatchDue = false;
+  readonly #pace = new GroupPace();
+  #turnEndDue = false;
+  readonly #turnEnded = (): void => {
+    this.#turnEndDue = false;
+    this.#dispatch();
+  };
   #running = false;
   #recovering = false;
   #ended = false;
@@ -95,7 +110,12 @@ export class Slot {
     command: Extract<PartitionCommand, { kind: K }>,
   ): Promise<PartitionReplies[K]> {
     return new Promise((resolve) => {
-      this.#enqueue({ command, records: undefined, settle: resolve as (reply: PartitionReply) => void });
+      this.#enqueue({
+        command,
+        append: undefined,
+        records: undefined,
+        settle: resolve as (reply: PartitionReply) => void,
+      });
     });
   }
 
@@ -103,7 +123,12 @@ export class Slot {
   fetch(command: FetchCommand): Promise<FetchedReads> {
     return new Promise((resolve) => {
       const settle = (reply: FetchReply): void => resolve(this.#borrowed(reply));
-      this.#enqueue({ command, records: undefined, settle: settle as (reply: PartitionReply) => void });
+      this.#enqueue({
+        command,
+        append: undefined,
+        records: undefined,
+        settle: settle as (reply: PartitionReply) => void,
+      });
     });
   }
 
@@ -134,7 +159,7 @@ export class Slot {
       readonly settle: (reply: PartitionReplies['append']) => void;
     },
   ): void {
-    const command: AppendCommand = {
+    const append: PlacedAppend = {
       kind: 'append',
       handle,
       position: -1,
@@ -143,7 +168,8 @@ export class Slot {
       durable: options.durable,
       origin: options.origin,
     };
-    this.#enqueue({ command, records, settle: options.settle as (reply: PartitionReply) => void });
+    const settle = options.settle as (reply: PartitionReply) => void;
+    this.#enqueue({ command: append, append, records, settle });
   }
 
   /** Ends the thread; whatever waits is answered as lost. */
@@ -169,8 +195,8 @@ export class Slot {
 
   /** Puts a submission into the group being filled; false when its records find no room in the slab. */
   #place(submission: Submission): boolean {
-    const { command, records } = submission;
-    if (command.kind !== 'append' || records === undefined) {
+    const { append, records } = submission;
+    if (append === undefined || records === undefined) {
       this.#filling.push(submission);
       return true;
     }
@@ -178,17 +204,26 @@ export class Slot {
       // Too large for a slab: it travels by itself, one per group, so that memory stays bounded.
       if (this.#oversized && this.#slabs.capacity > 0) return false;
       this.#oversized = true;
-      this.#filling.push({ ...submission, command: { ...command, bytes: records } });
+      append.bytes = records;
+      this.#filling.push(submission);
       return true;
     }
     const position = this.#slabs.copyIn(records);
     if (position < 0) return false;
-    this.#filling.push({ ...submission, command: { ...command, position } });
+    append.position = position;
+    this.#filling.push(submission);
     return true;
   }
 
   #dispatchSoon(): void {
     if (this.#running || this.#recovering || this.#dispatchDue) return;
+    const { afterTurn } = this.#thread;
+    if (afterTurn !== undefined && this.#pace.holdsBack(this.#filling.length)) {
+      if (this.#turnEndDue) return;
+      this.#turnEndDue = true;
+      afterTurn(this.#turnEnded);
+      return;
+    }
     this.#dispatchDue = true;
     // A microtask later, so that frames which arrived by one read of a socket travel in one group.
     queueMicrotask(() => {
@@ -201,6 +236,7 @@ export class Slot {
     if (this.#running || this.#recovering || this.#ended || this.#filling.length === 0) return;
     this.#running = true;
     this.#inFlight = this.#filling;
+    this.#pace.sent(this.#inFlight.length);
     this.#filling = [];
     const slab = this.#slabs.swap();
     this.#oversized = false;

@@ -9,6 +9,7 @@ import { RequestMemory } from '../../src/net/request-memory.ts';
 import { OPCODES } from '../../src/net/websocket-frame.ts';
 import { Staging } from '../../src/platform/node/frame-writer.ts';
 import { WebSocketTransport } from '../../src/platform/node/websocket-listener-transport.ts';
+import { WriteTurn } from '../../src/platform/node/write-turn.ts';
 import { clientFrame, RawClient } from './listener-fixture.ts';
 
 const closers: (() => void)[] = [];
@@ -43,6 +44,7 @@ async function openPair() {
           socket,
           memory,
           staging: new Staging(),
+          turn: new WriteTurn(),
           opcode: OPCODES.binary,
         });
         transport.attach(sink);

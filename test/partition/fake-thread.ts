@@ -26,6 +26,7 @@ export class FakeThread implements SlotThread {
   readonly slabs: readonly [Uint8Array, Uint8Array];
   readonly lending = new Uint8Array(1024).map((_, index) => index & 0xff);
   readonly groups: PartitionGroup[] = [];
+  readonly afterTurn: SlotThread['afterTurn'];
   ended = false;
   readonly #listener: SlotThreadListener;
   #running: Running | undefined;
@@ -37,8 +38,13 @@ export class FakeThread implements SlotThread {
 
   constructor(
     listener: SlotThreadListener,
-    options: { readonly slabBytes?: number; readonly poison?: ReadonlySet<number> } = {},
+    options: {
+      readonly slabBytes?: number;
+      readonly poison?: ReadonlySet<number>;
+      readonly afterTurn?: SlotThread['afterTurn'];
+    } = {},
   ) {
+    this.afterTurn = options.afterTurn;
     const slabBytes = options.slabBytes ?? 1024;
     this.slabs = [new Uint8Array(slabBytes), new Uint8Array(slabBytes)];
     this.#listener = listener;

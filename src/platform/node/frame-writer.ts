@@ -4,6 +4,8 @@
 
 import type { Duplex } from 'node:stream';
 import { FRAGMENT_BYTES_MAX } from '../../core/limits.ts';
+import type { WriteNow } from './socket-writes.ts';
+import type { WriteTurn } from './write-turn.ts';
 
 /** Chunks up to this size are copied beside their neighbours: cheaper than one more buffer in the write. */
 const COPY_BYTES_MAX = 4096;
@@ -76,10 +78,13 @@ export function* fragmentsOf(chunks: readonly Uint8Array[], byteLength: number):
 export interface FrameWriterParts {
   readonly socket: Duplex;
   readonly staging: Staging;
+  readonly turn: WriteTurn;
   /** Bytes have been taken by the operating system. */
   readonly onWritten: () => void;
   /** Everything queued has been written, after {@link FrameWriter.finish}. */
   readonly onFinished: () => void;
+  /** For small frames, while nothing is under way in the socket; without it everything goes through the socket. */
+  readonly writeNow?: WriteNow | undefined;
 }
 
 export class FrameWriter {
@@ -122,7 +127,7 @@ export class FrameWriter {
     this.bufferedBytes += headerBytes + payloadBytes;
     if (!this.#isFlushScheduled && !this.#isWriting) {
       this.#isFlushScheduled = true;
-      process.nextTick(this.#flushSoon);
+      this.#parts.turn.add(this.#flushSoon);
     }
     return header;
   }
@@ -177,10 +182,14 @@ export class FrameWriter {
       this.#parts.onFinished();
       return;
     }
-    sealStaged(piece);
     this.#isWriting = true;
     this.#writingBytes = piece.bytes;
     this.#writing = piece;
+    if (this.#wroteNow(piece)) {
+      this.#onWritten();
+      return;
+    }
+    sealStaged(piece);
     const { socket } = this.#parts;
     const last = piece.chunks.length - 1;
     if (last === 0) {
@@ -191,6 +200,14 @@ export class FrameWriter {
     for (let i = 0; i < last; i++) socket.write(piece.chunks[i]);
     socket.write(piece.chunks[last], this.#written);
     socket.uncork();
+  }
+
+  /** Whether a piece that lies together left at once; what is left of it is the socket's. */
+  #wroteNow(piece: Piece): boolean {
+    const { writeNow } = this.#parts;
+    if (writeNow === undefined || piece.block === undefined || piece.chunks.length > 0) return false;
+    piece.stagedStart += writeNow(piece.block, piece.stagedStart, piece.stagedEnd - piece.stagedStart);
+    return piece.stagedStart === piece.stagedEnd;
   }
 
   #onWritten(): void {

@@ -13,6 +13,8 @@ import { FrameSplitter, LENGTH_BYTES, writeLength } from '../../net/kafka-tcp.ts
 import type { RequestMemory } from '../../net/request-memory.ts';
 import { adopt } from './adopted-socket.ts';
 import { FrameWriter, fragmentsOf, type Staging } from './frame-writer.ts';
+import { writesPastStream } from './socket-writes.ts';
+import type { WriteTurn } from './write-turn.ts';
 import type { YoungCollector } from './young-collector.ts';
 
 /** How long a peer may take to follow once everything has been written and the stream was ended. */
@@ -26,6 +28,7 @@ export interface KafkaTransportParts {
   /** What sockets are read into, one after the other; undefined to read them by events. */
   readonly readBuffer: Uint8Array | undefined;
   readonly staging: Staging;
+  readonly turn: WriteTurn;
   readonly memory: RequestMemory;
   readonly frameMemory: FramePool;
   readonly collector?: YoungCollector | undefined;
@@ -69,6 +72,8 @@ export class KafkaTransport implements WatchedTransport {
     this.#writer = new FrameWriter({
       socket: this.socket,
       staging: parts.staging,
+      turn: parts.turn,
+      writeNow: adopted === undefined ? undefined : writesPastStream(adopted),
       onWritten: () => this.#sink?.onDrain(),
       onFinished: () => this.#endStream(),
     });

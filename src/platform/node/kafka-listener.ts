@@ -13,6 +13,7 @@ import { CLOSE_CODES } from '../../net/frame-transport.ts';
 import { formatAuthority, listenFault } from './addresses.ts';
 import { Staging } from './frame-writer.ts';
 import { KafkaTransport } from './kafka-listener-transport.ts';
+import { WriteTurn } from './write-turn.ts';
 import type { YoungCollector } from './young-collector.ts';
 
 export interface KafkaListenerOptions {
@@ -105,6 +106,7 @@ class TcpKafkaListener implements KafkaListener {
   readonly #servers: readonly Server[];
   readonly #options: KafkaListenerOptions;
   readonly #staging = new Staging();
+  readonly #writeTurn = new WriteTurn();
   readonly #frameMemory: FramePool;
   readonly #readBuffer: Uint8Array | undefined;
   /** Sockets that wait for `serve`. */
@@ -176,6 +178,7 @@ class TcpKafkaListener implements KafkaListener {
       socket: accepted,
       readBuffer: this.#readBuffer,
       staging: this.#staging,
+      turn: this.#writeTurn,
       memory,
       frameMemory: this.#frameMemory,
       collector,

@@ -58,6 +58,7 @@ export function startPiscinaThread(options: PiscinaThreadOptions): SlotThread {
   return {
     slabs: slabViews(memory),
     lending: new Uint8Array(lending),
+    afterTurn: (action) => void setImmediate(action),
     run: async (group) => {
       const reply = await groups.run(group);
       if (options.onBytesReceived !== undefined) reportBytes(reply, options.onBytesReceived);

@@ -9,6 +9,7 @@ import { CLOSE_CODES, closeReason, type FrameSink, type FrameTransport } from '.
 import type { RequestMemory } from '../../net/request-memory.ts';
 import { frameHeaderBytes, OPCODES, writeFrameHeader } from '../../net/websocket-frame.ts';
 import { FrameWriter, fragmentsOf, type Staging } from './frame-writer.ts';
+import type { WriteTurn } from './write-turn.ts';
 import type { YoungCollector } from './young-collector.ts';
 
 /** How long an orderly close may take before the socket is destroyed. */
@@ -19,6 +20,7 @@ export interface WebSocketTransportParts {
   readonly webSocket: WebSocket;
   readonly socket: Duplex;
   readonly staging: Staging;
+  readonly turn: WriteTurn;
   readonly memory: RequestMemory;
   readonly collector?: YoungCollector | undefined;
   readonly opcode: typeof OPCODES.binary | typeof OPCODES.text;
@@ -55,6 +57,7 @@ export class WebSocketTransport implements FrameTransport {
     this.#writer = new FrameWriter({
       socket: parts.socket,
       staging: parts.staging,
+      turn: parts.turn,
       onWritten: () => this.#sink?.onDrain(),
       onFinished: () => this.#closeFlushed(),
     });

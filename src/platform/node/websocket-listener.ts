@@ -18,6 +18,7 @@ import { type Subprotocol, selectSubprotocol } from '../../net/subprotocol.ts';
 import { OPCODES } from '../../net/websocket-frame.ts';
 import { Staging } from './frame-writer.ts';
 import { WebSocketTransport } from './websocket-listener-transport.ts';
+import { WriteTurn } from './write-turn.ts';
 import type { YoungCollector } from './young-collector.ts';
 
 /** What a session of another language than Kafka frames is made from. */
@@ -67,6 +68,7 @@ export class WebSocketListener {
   readonly #servers: Readonly<Record<Subprotocol, WebSocketServer>>;
   readonly #connections: ConnectionSet;
   readonly #staging = new Staging();
+  readonly #writeTurn = new WriteTurn();
 
   constructor(options: WebSocketListenerOptions) {
     this.#options = options;
@@ -127,6 +129,7 @@ export class WebSocketListener {
       webSocket,
       socket,
       staging: this.#staging,
+      turn: this.#writeTurn,
       memory: connections.memory,
       collector: this.#options.collector,
       opcode: subprotocol === 'kafka' ? OPCODES.binary : OPCODES.text,
