@@ -7,45 +7,42 @@ import type { GroupReply, PartitionGroup } from '../src/partition/group.ts';
 import { GroupExchange } from '../src/partition/group-exchange.ts';
 import { LendingMemory } from '../src/partition/lending-memory.ts';
 import { PartitionOwner } from '../src/partition/partition-owner.ts';
-import { mayDecompress } from '../src/partition/slot-memory.ts';
 import { systemClock } from '../src/platform/node/clock.ts';
 import { createNodeCodecs } from '../src/platform/node/codecs.ts';
 import { serveGroups } from '../src/platform/node/group-port.ts';
 import { NodeStore } from '../src/platform/node/node-store.ts';
 import type { PartitionTask, PartitionWorkerData } from '../src/platform/node/piscina-thread.ts';
+import { mayNeedZstd } from '../src/platform/node/zstd-need.ts';
 import { Kernels } from '../src/wasm/kernels.ts';
 
 const pool = present(parentPort, 'the port to the pool');
-const nodeCodecs = createNodeCodecs();
 const data = workerData as PartitionWorkerData;
-const owner = createOwner();
 
-function createOwner(): PartitionOwner {
+/** The pool's one task of this thread. It ends by a bug alone, which rejects it: the dispatching side then ends this thread. */
+export function serve(task: PartitionTask): Promise<never> {
+  return serveGroups({ port: task.port, exchange: new GroupExchange(data.exchange), execute: openOwner(task) });
+}
+
+/** Opens the owner over the task's directory, and returns what executes a group. */
+export function openOwner({ storeRoot }: PartitionTask): (group: PartitionGroup) => GroupReply | Promise<GroupReply> {
   const kernels = Kernels.create(data.module, { memory: data.memory, reservedBytes: 2 * data.slabBytes });
   const first = kernels.reservedPointer;
-  return new PartitionOwner({
-    store: new NodeStore(data.storeRoot, data.openFilesMax),
+  const slabPointers = [first, first + data.slabBytes] as const;
+  const nodeCodecs = createNodeCodecs();
+  const owner = new PartitionOwner({
+    store: new NodeStore(storeRoot, data.openFilesMax),
     kernels,
     clock: systemClock,
     codecs: nodeCodecs.codecs,
-    slabPointers: [first, first + data.slabBytes],
+    slabPointers,
     lending: new LendingMemory(data.lending),
     // Behind what waits at the port by then.
     later: (action) => setImmediate(action),
     onEvent: (event) => pool.postMessage(event),
   });
-}
-
-/** The pool's one task of this thread. It ends by a bug alone, which rejects it: the dispatching side then ends this thread. */
-export function serve({ port }: PartitionTask): Promise<never> {
-  return serveGroups({ port, exchange: new GroupExchange(data.exchange), execute });
-}
-
-/**
- * Executes one group. The first one that may touch compressed records waits until every codec is there; groups come one at
- * a time, so order holds.
- */
-export function execute(group: PartitionGroup): GroupReply | Promise<GroupReply> {
-  if (nodeCodecs.isLoaded || !group.commands.some(mayDecompress)) return owner.execute(group);
-  return nodeCodecs.load().then(() => owner.execute(group));
+  const slabs = slabPointers.map((pointer) => new Uint8Array(data.memory.buffer, pointer, data.slabBytes));
+  const mayExecute = ({ commands, slab }: PartitionGroup): boolean =>
+    nodeCodecs.isLoaded || !commands.some((command) => mayNeedZstd(command, slabs[slab]));
+  // Groups come one at a time, so order holds where one waits.
+  return (group) => (mayExecute(group) ? owner.execute(group) : nodeCodecs.load().then(() => owner.execute(group)));
 }

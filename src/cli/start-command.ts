@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { LogFault } from '../core/fault.ts';
 import type { Logger } from '../core/logger.ts';
+import type { BegunThread } from '../platform/node/piscina-thread.ts';
 import { collect, collectPairs, type HostPort, oneOf, parseHostPort, wholeNumber } from './arguments.ts';
 import type { LogLevel } from './broker-log.ts';
 
@@ -44,7 +45,8 @@ interface StartOptions {
   readonly logLevel: LogLevel;
 }
 
-export function startCommand(): Command {
+/** `thread`, where there is one, was begun before the arguments were read. */
+export function startCommand(thread: BegunThread | undefined): Command {
   return new Command('start')
     .description('run a broker')
     .option('--data-dir <directory>', `where records are kept (default: ${DATA_DIRECTORY_DEFAULT}, or log.dirs)`)
@@ -73,7 +75,7 @@ export function startCommand(): Command {
         .default('info'),
     )
     .addHelpText('after', EXAMPLES)
-    .action((options: StartOptions) => start(options));
+    .action((options: StartOptions) => start(options, thread));
 }
 
 /** As many as there are cores: where partitions are so many that they start, the main thread leaves most of its own. */
@@ -81,14 +83,12 @@ function workersDefault(): number {
   return Math.min(availableParallelism(), WORKERS_DEFAULT_MAX);
 }
 
-async function start(options: StartOptions): Promise<void> {
+async function start(options: StartOptions, thread: BegunThread | undefined): Promise<void> {
   if (options.workers > WORKERS_MAX) throw new LogFault('ERR_USAGE', `--workers takes at most ${WORKERS_MAX}`);
-  const [{ startLog }, { startBroker }, { letHeapGrow }] = await Promise.all([
+  const [{ startLog }, { startBroker }] = await Promise.all([
     import('./start-log.ts'),
     import('../platform/node/broker.ts'),
-    import('../platform/node/heap-growth.ts'),
   ]);
-  letHeapGrow();
   const log = await startLog(options.logLevel);
   const ended = endedBySignal(log.logger);
   const given = await configOf(options);
@@ -102,6 +102,7 @@ async function start(options: StartOptions): Promise<void> {
     config,
     allowOrigins: options.allowOrigin,
     logger: log.logger,
+    thread,
   });
   const kafka = broker.kafkaAddress === '' ? {} : { kafka: broker.kafkaAddress };
   log.ready({ http: broker.httpAddress, ...kafka, dataDirectory, pid: process.pid });

@@ -1,7 +1,7 @@
 // The real partition worker with three ways to break it from a test: the epoch of an `epoch-end` names which.
 
 import { workerData } from 'piscina';
-import { execute as realExecute } from '#workers/partition-worker.cjs';
+import { openOwner } from '#workers/partition-worker.cjs';
 import { GroupExchange } from '../../dist/src/partition/group-exchange.js';
 import { serveGroups } from '../../dist/src/platform/node/group-port.js';
 
@@ -29,13 +29,13 @@ const BREAKS = {
   },
 };
 
-export function serve({ port }) {
-  return serveGroups({ port, exchange: new GroupExchange(workerData.exchange), execute });
-}
-
-function execute(group) {
-  for (const command of group.commands) {
-    if (command.kind === 'epoch-end') BREAKS[command.leaderEpoch]?.();
-  }
-  return realExecute(group);
+export function serve(task) {
+  const realExecute = openOwner(task);
+  const execute = (group) => {
+    for (const command of group.commands) {
+      if (command.kind === 'epoch-end') BREAKS[command.leaderEpoch]?.();
+    }
+    return realExecute(group);
+  };
+  return serveGroups({ port: task.port, exchange: new GroupExchange(workerData.exchange), execute });
 }

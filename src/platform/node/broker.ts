@@ -10,7 +10,7 @@ import { createClientCodecs, createNodeCodecs } from './codecs.ts';
 import { type NodeDirectory, openNodeDirectory } from './data-directory.ts';
 import { RequestTally } from './metrics-tally.ts';
 import { NodeListeners } from './node-listeners.ts';
-import { startPiscinaThread } from './piscina-thread.ts';
+import { type BegunThread, startPiscinaThread } from './piscina-thread.ts';
 import { loadWasmModule } from './wasm-modules.ts';
 import { YoungCollector } from './young-collector.ts';
 
@@ -32,6 +32,8 @@ export interface StartBrokerOptions {
   readonly logger: Logger;
   /** The worker's entry, where it is not the package's own: tests put one in its place that breaks on purpose. */
   readonly workerFile?: string | undefined;
+  /** A thread that was begun already, for the first of the workers. */
+  readonly thread?: BegunThread | undefined;
 }
 
 export interface RunningBroker {
@@ -131,19 +133,24 @@ class NodeBroker implements RunningBroker {
   }
 
   #startExecutor(): SlotExecutor {
-    const { workers, logger, dataDirectory, workerFile } = this.#options;
-    const module = loadWasmModule('shared');
+    const { workers, logger, dataDirectory, workerFile, thread } = this.#options;
+    const module = thread?.module ?? loadWasmModule('shared');
+    let begun = thread;
     return new SlotExecutor({
       slots: workers,
       logger,
-      startThread: (_slot, listener) =>
-        startPiscinaThread({
+      startThread: (_slot, listener) => {
+        const slotThread = startPiscinaThread({
           module,
           storeRoot: dataDirectory,
           listener,
           workerFile,
+          begun,
           onBytesReceived: (bytes) => this.#collector.took(bytes),
-        }),
+        });
+        begun = undefined;
+        return slotThread;
+      },
     });
   }
 }

@@ -3,12 +3,13 @@
 
 import type { Logger } from '../../core/logger.ts';
 import type { Clock, Store } from '../../core/platform.ts';
-import { type PartitionCommand, type PartitionExecutor, SPECIAL_TIMESTAMPS } from '../../partition/commands.ts';
+import type { PartitionExecutor } from '../../partition/commands.ts';
 import type { PartitionGroup } from '../../partition/group.ts';
 import { startInlineThread } from '../../partition/inline-thread.ts';
 import { SlotExecutor } from '../../partition/slot-executor.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import type { NodeCodecs } from './codecs.ts';
+import { mayNeedZstd } from './zstd-need.ts';
 
 export interface NodeInlineOptions {
   readonly kernels: Kernels;
@@ -18,11 +19,6 @@ export interface NodeInlineOptions {
   readonly logger: Logger;
 }
 
-/** Where the attributes of a batch tell its codec. */
-const ATTRIBUTES_LOW_BYTE = 22;
-const CODEC_MASK = 7;
-const CODEC_ZSTD = 4;
-
 export function createNodeInlineExecutor(options: NodeInlineOptions): PartitionExecutor {
   const { logger, codecs } = options;
   return new SlotExecutor({
@@ -31,28 +27,10 @@ export function createNodeInlineExecutor(options: NodeInlineOptions): PartitionE
     startThread: (_slot, listener) => {
       const thread = startInlineThread({ ...options, codecs: codecs.codecs, onEvent: listener.onEvent });
       const run = (group: PartitionGroup) =>
-        codecs.isLoaded || !group.commands.some(mayNeedZstd)
+        codecs.isLoaded || !group.commands.some((command) => mayNeedZstd(command))
           ? thread.run(group)
           : codecs.load().then(() => thread.run(group));
       return { ...thread, run };
     },
   });
-}
-
-function mayNeedZstd(command: PartitionCommand): boolean {
-  switch (command.kind) {
-    case 'append':
-      return ((command.bytes?.[ATTRIBUTES_LOW_BYTE] ?? 0) & CODEC_MASK) === CODEC_ZSTD;
-    case 'open':
-      // Those of the broker's own are never compressed.
-      return (
-        command.config.compression.type === 'zstd' || (command.config.compacts && !command.directory.startsWith('__'))
-      );
-    case 'configure':
-      return command.config.compression.type === 'zstd' || command.config.compacts;
-    case 'list-offset':
-      return command.timestamp >= 0 || command.timestamp === SPECIAL_TIMESTAMPS.max;
-    default:
-      return false;
-  }
 }

@@ -18,7 +18,6 @@ export interface PartitionWorkerData {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly slabBytes: number;
-  readonly storeRoot: string;
   readonly openFilesMax: number;
   readonly lending: SharedArrayBuffer;
   readonly exchange: SharedArrayBuffer;
@@ -27,34 +26,55 @@ export interface PartitionWorkerData {
 /** The one task of a partition-owning thread: serves the groups that come by the port, until the thread is lost. */
 export interface PartitionTask {
   readonly port: MessagePort;
+  readonly storeRoot: string;
 }
 
-export interface PiscinaThreadOptions {
+export interface ThreadOptions {
   /** The shared build, compiled once for all slots. */
   readonly module: WebAssembly.Module;
-  readonly storeRoot: string;
-  readonly listener: SlotThreadListener;
-  /** Hears of record bytes that arrived in buffers of their own, for whoever paces garbage collection by them. */
-  readonly onBytesReceived?: ((bytes: number) => void) | undefined;
   /** The worker's entry; tests put one in its place that breaks on purpose. */
   readonly workerFile?: string | undefined;
   /** JavaScript heap of the worker, in MiB: beyond it the worker ends and is replaced. */
   readonly heapMegabytesMax?: number | undefined;
 }
 
+export interface PiscinaThreadOptions extends ThreadOptions {
+  readonly storeRoot: string;
+  readonly listener: SlotThreadListener;
+  /** Hears of record bytes that arrived in buffers of their own, for whoever paces garbage collection by them. */
+  readonly onBytesReceived?: ((bytes: number) => void) | undefined;
+  /** A thread that was begun before; by default one is begun now. */
+  readonly begun?: BegunThread | undefined;
+}
+
+/** A thread that starts up, and owns nothing yet. It keeps no process alive. */
+export interface BegunThread extends Memories {
+  readonly module: WebAssembly.Module;
+  readonly pool: Piscina<PartitionTask, never>;
+}
+
+type Memories = Pick<PartitionWorkerData, 'memory' | 'lending' | 'exchange'>;
+
+/** Begins to start a thread, which takes longer than everything else in a start: so it goes first. */
+export function beginThread(options: ThreadOptions): BegunThread {
+  const memories = { memory: createSlotMemory(), lending: createLendingMemory(), exchange: createExchangeMemory() };
+  const pool = startPool(options, memories);
+  // A thread that fails with a task rejects it; one that fails before is started anew for the task.
+  pool.on('error', () => undefined);
+  return { ...memories, module: options.module, pool };
+}
+
 export function startPiscinaThread(options: PiscinaThreadOptions): SlotThread {
-  const memory = createSlotMemory();
-  const lending = createLendingMemory();
-  const exchange = createExchangeMemory();
+  const { memory, lending, exchange, pool } = options.begun ?? beginThread(options);
   const { port1, port2 } = new MessageChannel();
   const groups = new GroupPort(port1, new GroupExchange(exchange));
-  const pool = startPool(options, { memory, lending, exchange });
   let isEnding = false;
   const lose = (cause: unknown): void => {
     if (!groups.lose(cause) && !isEnding) options.listener.onLost(cause);
   };
+  pool.on('message', (event: PartitionEvent) => options.listener.onEvent(event));
   // One task lasts as long as the thread, and ends only by its loss.
-  pool.run({ port: port2 }, { transferList: [port2] }).catch(lose);
+  pool.run({ port: port2, storeRoot: options.storeRoot }, { transferList: [port2] }).catch(lose);
   return {
     slabs: slabViews(memory),
     lending: new Uint8Array(lending),
@@ -72,17 +92,16 @@ export function startPiscinaThread(options: PiscinaThreadOptions): SlotThread {
 }
 
 function startPool(
-  { module, storeRoot, listener, workerFile, heapMegabytesMax }: PiscinaThreadOptions,
-  memories: Pick<PartitionWorkerData, 'memory' | 'lending' | 'exchange'>,
+  { module, workerFile, heapMegabytesMax }: ThreadOptions,
+  memories: Memories,
 ): Piscina<PartitionTask, never> {
   const data: PartitionWorkerData = {
     ...memories,
     module,
     slabBytes: SLAB_BYTES,
-    storeRoot,
     openFilesMax: OPEN_FILES_MAX,
   };
-  const pool = new Piscina<PartitionTask, never>({
+  return new Piscina<PartitionTask, never>({
     filename: workerFile ?? createRequire(import.meta.url).resolve('#workers/partition-worker.cjs'),
     name: 'serve',
     minThreads: 1,
@@ -94,8 +113,6 @@ function startPool(
     workerData: data,
     ...(heapMegabytesMax === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMegabytesMax } }),
   });
-  pool.on('message', (event: PartitionEvent) => listener.onEvent(event));
-  return pool;
 }
 
 function reportBytes(reply: GroupReply, hear: (bytes: number) => void): void {
