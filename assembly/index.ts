@@ -9,7 +9,6 @@ export { lz4FrameBytesMax, packLz4Frame, unpackLz4Frame } from "./lz4-frame";
 export {
   batchBytes,
   checkStoredBatch,
-  encodeRecords,
   findBatch,
   recodeBatch,
   sealBatch,

@@ -52,7 +52,7 @@ import {
 } from "./shared/summary-layout";
 import { isSafe, loadI16, loadI32, loadI64, storeI16, storeI32, storeI64 } from "./bytes";
 import { crc32c } from "./crc32c";
-import { scanRecords, scannedKeyless, scannedMaxOffsetDelta, scannedMaxTimestamp, writeRecords } from "./records";
+import { scanRecords, scannedKeyless, scannedMaxOffsetDelta, scannedMaxTimestamp } from "./records";
 import { SUMMARY } from "./regions";
 
 // @ts-ignore: decorator
@@ -240,9 +240,4 @@ export function sealBatch(
   storeI32(pointer + BATCH_RECORD_COUNT, count);
   storeI32(pointer + BATCH_CRC, computeCrc(pointer));
   return bytes;
-}
-
-/** Writes `count` staged records (records.ts, writeRecords); returns the bytes they take. */
-export function encodeRecords(target: usize, count: i32, plan: usize, stage: usize): i32 {
-  return <i32>(writeRecords(target, count, plan, stage) - target);
 }

@@ -1,5 +1,5 @@
-// The records inside of an uncompressed batch: their varints, read with bounds and written. Knows nothing of the
-// batch around them.
+// The records inside of an uncompressed batch: their varints, read with bounds. Knows nothing of the batch around them.
+// They are written in src/wasm/record-batch-encoder.ts.
 //
 //   length varint | attributes i8 | timestamp delta varlong | offset delta varint | key length varint | key
 //   | value length varint | value | header count varint | { key length, key, value length, value } ...
@@ -80,40 +80,6 @@ function longVarlongBytes(pointer: usize, end: usize): usize {
   let raw: u64 = 0;
   for (let index: usize = 0; index < bytes; ++index) raw |= (<u64>load<u8>(pointer + index) & 127) << (index * 7);
   return (raw >>> 1) ^ -(raw & 1);
-}
-
-// @ts-ignore: decorator
-@inline export function writeVarint(pointer: usize, value: i32): usize {
-  let raw = <u32>((value << 1) ^ (value >> 31));
-  while (raw > 127) {
-    store<u8>(pointer++, raw | 128);
-    raw >>>= 7;
-  }
-  store<u8>(pointer, raw);
-  return pointer + 1;
-}
-
-// @ts-ignore: decorator
-@inline export function writeVarlong(pointer: usize, value: i64): usize {
-  let raw = <u64>((value << 1) ^ (value >> 63));
-  while (raw > 127) {
-    store<u8>(pointer++, raw | 128);
-    raw >>>= 7;
-  }
-  store<u8>(pointer, raw);
-  return pointer + 1;
-}
-
-// @ts-ignore: decorator
-@inline export function varintBytes(value: i32): i32 {
-  const raw = <u32>((value << 1) ^ (value >> 31));
-  return (38 - clz<i32>(raw | 1)) / 7;
-}
-
-// @ts-ignore: decorator
-@inline export function varlongSize(value: i64): i32 {
-  const raw = <u64>((value << 1) ^ (value >> 63));
-  return (70 - <i32>clz<i64>(raw | 1)) / 7;
 }
 
 /** The pointer behind `count` headers, or 0 where one leads outside of `end`. */
@@ -204,69 +170,4 @@ export function scanRecords(
   scannedMaxOffsetDelta = maxOffsetDelta;
   scannedKeyless = keyless;
   return STATUS_OK;
-}
-
-/** Copies in steps of 16 bytes; what lies up to 15 bytes behind the target is overwritten. */
-// @ts-ignore: decorator
-@inline function copyLoosely(target: usize, source: usize, bytes: usize): void {
-  if (bytes > 512) {
-    memory.copy(target, source, bytes);
-    return;
-  }
-  for (let done: usize = 0; done < bytes; done += 16) v128.store(target + done, v128.load(source + done));
-}
-
-/**
- * Writes `count` records. `plan` is a stream of 32-bit words as in record-plan-layout.ts; `stage` holds the bytes of
- * keys, values and headers in the order in which records carry them. Returns the pointer behind the last record.
- */
-export function writeRecords(target: usize, count: i32, plan: usize, stage: usize): usize {
-  for (let index = 0; index < count; ++index) {
-    const timestampDelta = load<i64>(plan);
-    const keyBytes = load<i32>(plan, 8);
-    const valueBytes = load<i32>(plan, 12);
-    const headerCount = load<i32>(plan, 16);
-    plan += 20;
-
-    let headerBytes = varintBytes(headerCount);
-    for (let header = 0; header < headerCount; ++header) {
-      const headerKeyBytes = load<i32>(plan + (<usize>header << 3));
-      const headerValueBytes = load<i32>(plan + (<usize>header << 3), 4);
-      headerBytes += varintBytes(headerKeyBytes) + headerKeyBytes;
-      headerBytes += varintBytes(headerValueBytes) + max<i32>(headerValueBytes, 0);
-    }
-    const bodyBytes = 1 + varlongSize(timestampDelta) + varintBytes(index)
-      + varintBytes(keyBytes) + max<i32>(keyBytes, 0) + varintBytes(valueBytes) + max<i32>(valueBytes, 0) + headerBytes;
-
-    target = writeVarint(target, bodyBytes);
-    store<u8>(target++, 0);
-    target = writeVarlong(target, timestampDelta);
-    target = writeVarint(target, index);
-    target = writeVarint(target, keyBytes);
-    if (keyBytes > 0) {
-      copyLoosely(target, stage, keyBytes);
-      target += keyBytes;
-      stage += keyBytes;
-    }
-    target = writeVarint(target, valueBytes);
-    if (valueBytes > 0) {
-      copyLoosely(target, stage, valueBytes);
-      target += valueBytes;
-      stage += valueBytes;
-    }
-    target = writeVarint(target, headerCount);
-    for (let header = 0; header < headerCount; ++header) {
-      for (let part = 0; part < 2; ++part) {
-        const bytes = load<i32>(plan);
-        plan += 4;
-        target = writeVarint(target, bytes);
-        if (bytes > 0) {
-          copyLoosely(target, stage, bytes);
-          target += bytes;
-          stage += bytes;
-        }
-      }
-    }
-  }
-  return target;
 }

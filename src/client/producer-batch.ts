@@ -3,13 +3,14 @@
 
 import { assert, present } from '../core/assert.ts';
 import type { Clock, TimerHandle } from '../core/platform.ts';
+import { BatchMemory } from '../wasm/batch-memory.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import type { EncodableRecord, EncodedRecords } from '../wasm/record-batch-encoder.ts';
-import { assembleBatch, BatchBuilder, BatchMemory, restampBatch } from './batch-builder.ts';
+import { type EncodableRecord, type EncodedRecords, RecordBatchEncoder } from '../wasm/record-batch-encoder.ts';
+import { assembleBatch, restampBatch } from './batch-stamp.ts';
 import type { Compressor } from './compression.ts';
 import { type BatchStamp, PartitionSequence, type ProducerIdentity } from './producer-identity.ts';
 
-const IDLE_BUILDERS_MAX = 8;
+const IDLE_ENCODERS_MAX = 8;
 
 /** Where an acknowledged batch lies: the offset of its first record (-1 with acks=0) and the broker's time, or -1. */
 export interface BatchPlace {
@@ -40,7 +41,7 @@ export class ProducerBatch {
   recordCount = 0;
   /** Bytes of the batch, encoded. */
   byteCount = 0;
-  #builder: BatchBuilder | undefined;
+  #encoder: RecordBatchEncoder | undefined;
   #sealed: Uint8Array | undefined;
   /** Whether `#sealed` is memory of the pool. */
   #isPooled = false;
@@ -53,14 +54,14 @@ export class ProducerBatch {
     this.queue = queue;
     this.position = position;
     this.createdMs = createdMs;
-    this.#builder = queue.builders.take();
+    this.#encoder = queue.encoders.take();
   }
 
   /** Adds a record for `observer`; returns the bytes by which the batch has grown. */
   append(record: EncodableRecord, observer: BatchObserver): number {
-    const builder = present(this.#builder, 'the builder of a batch that is not sealed');
-    builder.append(record);
-    const grown = builder.byteCount - this.byteCount;
+    const encoder = present(this.#encoder, 'the encoder of a batch that is not sealed');
+    encoder.append(record);
+    const grown = encoder.byteCount - this.byteCount;
     this.byteCount += grown;
     this.recordCount++;
     if (this.#lastObserver !== observer) this.#observe(observer);
@@ -79,15 +80,15 @@ export class ProducerBatch {
 
   /** Encodes the batch: no record can be added any more, and the records given need not be kept. */
   seal(): void {
-    const builder = present(this.#builder, 'the builder of a batch that is not sealed');
+    const encoder = present(this.#encoder, 'the encoder of a batch that is not sealed');
     const stamp = this.queue.sequence.take(this.recordCount);
     this.#stamp = stamp;
     if (this.queue.compressor === undefined) {
-      this.#sealed = builder.finish(stamp);
+      this.#sealed = encoder.finish(stamp);
       this.#isPooled = true;
-    } else this.#plain = builder.finishRecords();
-    this.#builder = undefined;
-    this.queue.builders.give(builder);
+    } else this.#plain = encoder.finishRecords();
+    this.#encoder = undefined;
+    this.queue.encoders.give(encoder);
     this.onSeal?.();
   }
 
@@ -114,17 +115,17 @@ export class ProducerBatch {
     for (const observer of this.#observers) observer.settle(this, outcome);
     // A batch that the broker has answered for has left every buffer on the way; of others nobody knows.
     if (this.#isPooled && this.#sealed !== undefined && outcome.fault === undefined && outcome.baseOffset >= 0) {
-      this.queue.builders.recycle(this.#sealed);
+      this.queue.encoders.recycle(this.#sealed);
       this.#sealed = undefined;
     }
   }
 }
 
-/** Builders and memory between two batches. */
-export class BuilderPool {
+/** Encoders and memory between two batches. */
+export class EncoderPool {
   readonly kernels: Kernels;
   readonly #memory: BatchMemory;
-  readonly #idle: BatchBuilder[] = [];
+  readonly #idle: RecordBatchEncoder[] = [];
 
   /** Keeps up to `memoryBytesMax` bytes of memory. */
   constructor(kernels: Kernels, memoryBytesMax: number) {
@@ -132,12 +133,12 @@ export class BuilderPool {
     this.#memory = new BatchMemory(memoryBytesMax);
   }
 
-  take(): BatchBuilder {
-    return this.#idle.pop() ?? new BatchBuilder(this.kernels, this.#memory);
+  take(): RecordBatchEncoder {
+    return this.#idle.pop() ?? new RecordBatchEncoder(this.kernels, this.#memory);
   }
 
-  give(builder: BatchBuilder): void {
-    if (this.#idle.length < IDLE_BUILDERS_MAX) this.#idle.push(builder);
+  give(encoder: RecordBatchEncoder): void {
+    if (this.#idle.length < IDLE_ENCODERS_MAX) this.#idle.push(encoder);
   }
 
   /** Takes the memory of a batch that nobody reads any more. */
@@ -147,7 +148,7 @@ export class BuilderPool {
 }
 
 export interface QueueOptions {
-  readonly builders: BuilderPool;
+  readonly encoders: EncoderPool;
   readonly batchBytes: number;
   readonly clock: Clock;
   /** Compresses the batches; undefined for none. */
@@ -186,12 +187,12 @@ export class PartitionQueue {
     return this.#options.compressor;
   }
 
-  get builders(): BuilderPool {
-    return this.#options.builders;
+  get encoders(): EncoderPool {
+    return this.#options.encoders;
   }
 
   get kernels(): Kernels {
-    return this.#options.builders.kernels;
+    return this.#options.encoders.kernels;
   }
 
   /** Whether a batch may be sent now, apart from how many are on the wire. */

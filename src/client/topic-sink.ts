@@ -4,14 +4,13 @@
 import { present } from '../core/assert.ts';
 import { LogFault } from '../core/fault.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import type { EncodableRecord } from '../wasm/record-batch-encoder.ts';
-import { recordBytesMax } from './batch-builder.ts';
+import { type EncodableRecord, recordBytesMax } from '../wasm/record-batch-encoder.ts';
 import { asError } from './broker-fault.ts';
 import type { BufferBudget } from './buffer-budget.ts';
 import type { Cluster, TopicPlace } from './cluster.ts';
 import type { Compressor } from './compression.ts';
 import { TopicPartitioner } from './partitioner.ts';
-import { type BatchObserver, BuilderPool, PartitionQueue, type ProducerBatch } from './producer-batch.ts';
+import { type BatchObserver, EncoderPool, PartitionQueue, type ProducerBatch } from './producer-batch.ts';
 import { type IdentitySource, NO_IDENTITY, type ProducerIdentity } from './producer-identity.ts';
 
 /** Records that share one reading of the clock at most: some tens of microseconds. */
@@ -47,7 +46,7 @@ export class TopicSink {
   #waiting: SinkTask[] = [];
   #pumping: Promise<void> | undefined;
   #place: TopicPlace | undefined;
-  #builders: BuilderPool | undefined;
+  #encoders: EncoderPool | undefined;
   #identity: ProducerIdentity = NO_IDENTITY;
   #reading = 0;
   #readingUses = 0;
@@ -125,7 +124,7 @@ export class TopicSink {
       this.#options.identities.current(),
     ]);
     this.#identity = identity;
-    this.#builders = new BuilderPool(kernels, this.#options.memoryBytesMax);
+    this.#encoders = new EncoderPool(kernels, this.#options.memoryBytesMax);
     this.#place = place;
   }
 
@@ -158,9 +157,9 @@ export class TopicSink {
       throw new LogFault('ERR_USAGE', `topic ${this.topic} has partitions 0 to ${count - 1}, not ${partition}`);
     }
     const { batchBytes, cluster, compressor } = this.#options;
-    const builders = present(this.#builders, 'the builders of an open topic');
+    const encoders = present(this.#encoders, 'the encoders of an open topic');
     const queue = new PartitionQueue(this.topic, partition, {
-      builders,
+      encoders,
       batchBytes,
       compressor,
       clock: cluster.options.clock,

@@ -11,6 +11,7 @@ import type { DataDirectory } from '../storage/data-directory.ts';
 import { Log } from '../storage/log.ts';
 import type { LogConfig } from '../storage/log-config.ts';
 import type { LogOptions, SegmentDescription } from '../storage/log-options.ts';
+import { BatchMemory } from '../wasm/batch-memory.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { type DecodedBatch, RecordBatchDecoder } from '../wasm/record-batch-decoder.ts';
 import { RecordBatchEncoder } from '../wasm/record-batch-encoder.ts';
@@ -68,6 +69,8 @@ const NAME = 'log-0';
 const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ';
 const LEADER_EPOCH = 0;
 const READ_BYTES = 1024 * 1024;
+/** Memory of encoded batches that is kept for those to come. */
+const MEMORY_BYTES_MAX = 1024 * 1024;
 /** Bytes that compaction moves before it lets others run. */
 const COMPACTION_BURST_BYTES = 4 * 1024 * 1024;
 const EVERYTHING: Pick<PartitionRead, 'handle' | 'end' | 'currentLeaderEpoch' | 'lastFetchedEpoch'> = {
@@ -81,6 +84,7 @@ const EVERYTHING: Pick<PartitionRead, 'handle' | 'end' | 'currentLeaderEpoch' | 
 export class PartitionLog {
   readonly #parts: PartitionLogParts;
   readonly #partition: Partition;
+  readonly #memory = new BatchMemory(MEMORY_BYTES_MAX);
   readonly #encoder: RecordBatchEncoder;
   readonly #decoder: RecordBatchDecoder;
   #settings: LogSettings;
@@ -96,7 +100,7 @@ export class PartitionLog {
     const config: LogConfig = toLogConfig(settings);
     this.#parts = parts;
     this.#settings = settings;
-    this.#encoder = new RecordBatchEncoder(kernels);
+    this.#encoder = new RecordBatchEncoder(kernels, this.#memory);
     this.#decoder = new RecordBatchDecoder(kernels);
     const log = Log.open({
       ...parts,
@@ -149,11 +153,20 @@ export class PartitionLog {
     const nowMs = this.#parts.clock.now();
     const encoder = this.#encoder;
     const encoded = records.map((record) => encodable(record, nowMs));
-    if (compression === undefined) return this.appendBatch(encoder.encode(encoded));
+    if (compression === undefined) return this.#appendPlain(encoder.encode(encoded));
     for (const record of encoded) encoder.append(record);
     const plain = encoder.finishRecords();
     const bytes = this.#parts.codecs[compression].compress(plain.bytes);
     return this.appendBatch(encoder.assemble({ ...plain, bytes, compression: codecNumber(compression) }));
+  }
+
+  /** Appends a batch of the own encoder, which may have its memory again then: nothing keeps the bytes. */
+  #appendPlain(batch: Uint8Array): Appended {
+    try {
+      return this.appendBatch(batch);
+    } finally {
+      this.#memory.give(batch);
+    }
   }
 
   /**

@@ -23,7 +23,6 @@ export interface KernelExports {
   findBatch(pointer: number, available: number, offset: number): number;
   offsetIndexFloor(pointer: number, entryCount: number, relativeOffset: number): number;
   timeIndexFloor(pointer: number, entryCount: number, timestampMs: number): number;
-  encodeRecords(target: number, count: number, plan: number, stage: number): number;
   sealBatch(
     pointer: number,
     end: number,

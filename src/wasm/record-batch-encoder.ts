@@ -1,32 +1,48 @@
-// Writes Kafka record batches (magic 2) from records, for clients. The bytes of keys, values and headers are staged in
-// linear memory beside a plan of their lengths; the kernel writes varints, header and CRC. Knows no topics.
+// Writes Kafka record batches (magic 2) from records, one by one as they come, into the very memory that will be sent.
+// A record is copied at once, so that the caller may reuse its bytes and nothing is kept for the garbage collector;
+// header and checksum are written by the kernels, once a batch. Knows no topics. The format of records is in
+// assembly/records.ts, that of the header in assembly/shared/batch-layout.ts.
 import {
   ATTRIBUTE_CONTROL,
   ATTRIBUTE_TRANSACTIONAL,
   BATCH_HEADER_BYTES,
   COMPRESSION_CODEC_LAST,
 } from '../../assembly/shared/batch-layout.ts';
-import { RECORD_PLAN_HEADER_WORDS, RECORD_PLAN_WORDS } from '../../assembly/shared/record-plan-layout.ts';
 import { assert } from '../core/assert.ts';
+import type { BatchMemory } from './batch-memory.ts';
 import type { Kernels } from './kernels.ts';
+import { varintBytes, varlongBytes, writeVarint, writeVarlong } from './varints.ts';
 
-const WORD_BYTES = 4;
-const ALIGNMENT = 16;
+/** What a record takes beside its own bytes at most: length 5, attributes 1, timestamp 10, offset 5, and 3 x 5. */
+const RECORD_OVERHEAD_BYTES_MAX = 36;
+/** What a header takes beside its own bytes at most: two lengths. */
+const HEADER_OVERHEAD_BYTES_MAX = 10;
 /** Below this a loop in JavaScript copies faster than a call of `TypedArray.prototype.set` (measured on Node 20). */
 const LOOP_COPY_BYTES_MAX = 24;
+const FIRST_BUFFER_BYTES = 1024;
+/** A larger buffer of its own is not kept for the next batch. */
+const KEPT_BUFFER_BYTES_MAX = 1024 * 1024;
+const NO_BUFFER = new Uint8Array(0);
+const UTF8 = new TextEncoder();
 
 export interface EncodableHeader {
   readonly key: string;
   readonly value: Uint8Array | null;
 }
 
-/** A record as a producer gives it. Its bytes are kept by reference until the batch is finished. */
+/** A record as a producer gives it. */
 export interface EncodableRecord {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
   readonly headers: readonly EncodableHeader[];
   /** Milliseconds since 1970. */
   readonly timestamp: number;
+}
+
+/** A header with its name in bytes. */
+interface HeaderBytes {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | null;
 }
 
 /** Header fields that the records do not determine. All optional: a batch of a producer without idempotence. */
@@ -51,230 +67,222 @@ export interface CompressedRecords extends EncodedRecords {
   readonly compression: number;
 }
 
-interface Layout {
-  readonly plan: number;
-  readonly stage: number;
-  readonly target: number;
+/** A batch in linear memory that has no header yet. */
+interface PlacedBatch extends Omit<CompressedRecords, 'bytes'> {
+  readonly pointer: number;
+  readonly end: number;
 }
+
+const NO_HEADERS: readonly HeaderBytes[] = [];
+const NO_OPTIONS: BatchOptions = {};
 
 /** Reusable: `finish` and `finishRecords` leave it empty. Not for use by two batches at once. */
 export class RecordBatchEncoder {
   readonly #kernels: Kernels;
-  readonly #utf8 = new TextEncoder();
-  #records: EncodableRecord[] = [];
-  #headerKeys: Uint8Array[] = [];
-  #encodedBytes = 0;
-  #stagedBytes = 0;
-  #planWords = 0;
+  readonly #memory: BatchMemory | undefined;
+  #buffer: Uint8Array<ArrayBuffer> = NO_BUFFER;
+  #end: number = BATCH_HEADER_BYTES;
+  #recordCount = 0;
+  #baseTimestamp = 0;
   #maxTimestamp = 0;
 
-  constructor(kernels: Kernels) {
+  /**
+   * With a `memory` each batch lies in a buffer out of it, whose size the batch does not tell: it is given back by who
+   * knows that nobody reads it any more. Without, batches have buffers of their own.
+   */
+  constructor(kernels: Kernels, memory?: BatchMemory) {
     this.#kernels = kernels;
+    this.#memory = memory;
   }
 
   get recordCount(): number {
-    return this.#records.length;
+    return this.#recordCount;
   }
 
   /** Bytes that the batch takes when it is finished now, uncompressed. */
   get byteCount(): number {
-    return BATCH_HEADER_BYTES + this.#encodedBytes;
+    return this.#end;
   }
 
   /** Bytes by which `append` of this record would grow the batch. */
   sizeOf(record: EncodableRecord): number {
-    const base = this.#records[0]?.timestamp ?? record.timestamp;
-    const { key, value } = record;
-    let bytes = 1 + varlongBytes(record.timestamp - base) + varintBytes(this.#records.length);
-    bytes += key === null ? 1 : varintBytes(key.length) + key.length;
-    bytes += value === null ? 1 : varintBytes(value.length) + value.length;
-    bytes += record.headers.length === 0 ? 1 : headersBytes(record.headers);
+    const base = this.#recordCount === 0 ? record.timestamp : this.#baseTimestamp;
+    const bytes = this.#bodyBytes(record, record.timestamp - base, headersInBytes(record.headers));
     return varintBytes(bytes) + bytes;
   }
 
-  /** Adds a record. Its bytes must not change until the batch is finished. */
+  /** Adds a record; its bytes are copied. */
   append(record: EncodableRecord): void {
-    this.#encodedBytes += this.sizeOf(record);
-    this.#stagedBytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
-    this.#planWords += RECORD_PLAN_WORDS;
-    if (record.headers.length > 0) this.#appendHeaders(record.headers);
-    if (this.#records.length === 0 || record.timestamp > this.#maxTimestamp) this.#maxTimestamp = record.timestamp;
-    this.#records.push(record);
+    const { headers, timestamp } = record;
+    if (this.#recordCount === 0) {
+      this.#baseTimestamp = timestamp;
+      this.#maxTimestamp = timestamp;
+    } else if (timestamp > this.#maxTimestamp) {
+      this.#maxTimestamp = timestamp;
+    }
+    this.#write(record, headers.length === 0 ? NO_HEADERS : headersInBytes(headers));
+    this.#recordCount++;
   }
 
-  #appendHeaders(headers: readonly EncodableHeader[]): void {
-    for (const header of headers) {
-      const key = this.#utf8.encode(header.key);
-      this.#headerKeys.push(key);
-      this.#stagedBytes += key.length + (header.value?.length ?? 0);
-      this.#planWords += RECORD_PLAN_HEADER_WORDS;
-    }
+  #bodyBytes({ key, value }: EncodableRecord, timestampDelta: number, headers: readonly HeaderBytes[]): number {
+    return (
+      1 +
+      varlongBytes(timestampDelta) +
+      varintBytes(this.#recordCount) +
+      contentBytes(key) +
+      contentBytes(value) +
+      headersBytes(headers)
+    );
+  }
+
+  #write(record: EncodableRecord, headers: readonly HeaderBytes[]): void {
+    const timestampDelta = record.timestamp - this.#baseTimestamp;
+    const bodyBytes = this.#bodyBytes(record, timestampDelta, headers);
+    const needed = this.#end + bodyBytes + RECORD_OVERHEAD_BYTES_MAX;
+    if (needed > this.#buffer.length) this.#reserve(needed);
+    const buffer = this.#buffer;
+    let at = writeVarint(buffer, this.#end, bodyBytes);
+    buffer[at++] = 0;
+    at = writeVarlong(buffer, at, timestampDelta);
+    at = writeVarint(buffer, at, this.#recordCount);
+    at = writeContent(buffer, at, record.key);
+    at = writeContent(buffer, at, record.value);
+    at = writeVarint(buffer, at, headers.length);
+    for (let index = 0; index < headers.length; index++) at = writeHeader(buffer, at, headers[index]);
+    this.#end = at;
+  }
+
+  #reserve(needed: number): void {
+    if (this.#buffer.length === 0 && this.#memory !== undefined) this.#buffer = this.#memory.take();
+    if (needed <= this.#buffer.length) return;
+    const grown = new Uint8Array(Math.max(this.#buffer.length * 2, needed, FIRST_BUFFER_BYTES));
+    grown.set(this.#buffer.subarray(0, this.#end));
+    this.#buffer = grown;
   }
 
   /** Encodes all records in one call. The encoder must be empty, and is empty afterwards. */
-  encode(records: readonly EncodableRecord[], options: BatchOptions = {}): Uint8Array<ArrayBuffer> {
-    assert(this.#records.length === 0, 'encode starts with an empty encoder');
-    for (const record of records) this.append(record);
+  encode(records: readonly EncodableRecord[], options: BatchOptions = NO_OPTIONS): Uint8Array<ArrayBuffer> {
+    assert(this.#recordCount === 0, 'encode starts with an empty encoder');
+    for (let index = 0; index < records.length; index++) {
+      const record = records[index];
+      if (record !== undefined) this.append(record);
+    }
     return this.finish(options);
   }
 
-  /** The uncompressed batch, in a buffer of its own. At least one record must have been appended. */
-  finish(options: BatchOptions = {}): Uint8Array<ArrayBuffer> {
-    const { target } = this.#write();
-    const end = target + this.byteCount;
-    const base = this.#records[0]?.timestamp ?? 0;
-    const header = { recordCount: this.recordCount, baseTimestamp: base, maxTimestamp: this.#maxTimestamp };
+  /** The uncompressed batch. At least one record must have been appended. */
+  finish(options: BatchOptions = NO_OPTIONS): Uint8Array<ArrayBuffer> {
+    assert(this.#recordCount > 0, 'a batch has at least one record');
+    const batch = this.#buffer.subarray(0, this.#end);
+    const pointer = this.#place(batch, 0);
+    const end = pointer + batch.length;
+    const { recordCount, baseTimestamp, maxTimestamp } = this.#summary();
+    this.#seal({ pointer, end, compression: 0, recordCount, baseTimestamp, maxTimestamp }, options);
     this.#reset();
-    return this.#seal(target, end, { ...header, compression: 0 }, options);
+    if (this.#memory === undefined) return this.#kernels.bytes().slice(pointer, end);
+    this.#buffer = NO_BUFFER;
+    const sealed = this.#kernels.bytes();
+    for (let index = 0; index < BATCH_HEADER_BYTES; index++) batch[index] = sealed[pointer + index] ?? 0;
+    return batch;
   }
 
   /** The records part alone, for a compressor; {@link assemble} makes the batch of it. */
   finishRecords(): EncodedRecords {
-    const first = this.#write().target + BATCH_HEADER_BYTES;
-    const encoded = {
-      bytes: this.#kernels.bytes().slice(first, first + this.#encodedBytes),
-      recordCount: this.recordCount,
-      baseTimestamp: this.#records[0]?.timestamp ?? 0,
-      maxTimestamp: this.#maxTimestamp,
-    };
+    assert(this.#recordCount > 0, 'a batch has at least one record');
+    const encoded = { bytes: this.#buffer.slice(BATCH_HEADER_BYTES, this.#end), ...this.#summary() };
     this.#reset();
     return encoded;
   }
 
-  /** Puts the header in front of records that may be compressed. Leaves appended records alone. */
-  assemble(records: CompressedRecords, options: BatchOptions = {}): Uint8Array<ArrayBuffer> {
-    assert(records.compression >= 0 && records.compression <= COMPRESSION_CODEC_LAST, 'the codec is one of Kafka’s');
-    const target = this.#kernels.reserve(BATCH_HEADER_BYTES + records.bytes.length);
-    this.#kernels.bytes().set(records.bytes, target + BATCH_HEADER_BYTES);
-    return this.#seal(target, target + BATCH_HEADER_BYTES + records.bytes.length, records, options);
+  /** Puts the header in front of records that may be compressed, in a buffer of its own. Leaves appended records alone. */
+  assemble(records: CompressedRecords, options: BatchOptions = NO_OPTIONS): Uint8Array<ArrayBuffer> {
+    const { bytes, compression } = records;
+    assert(compression >= 0 && compression <= COMPRESSION_CODEC_LAST, 'the codec is one of Kafka’s');
+    const pointer = this.#place(bytes, BATCH_HEADER_BYTES);
+    const end = pointer + BATCH_HEADER_BYTES + bytes.length;
+    const { recordCount, baseTimestamp, maxTimestamp } = records;
+    this.#seal({ pointer, end, compression, recordCount, baseTimestamp, maxTimestamp }, options);
+    return this.#kernels.bytes().slice(pointer, end);
   }
 
-  #seal(
-    target: number,
-    end: number,
-    records: Omit<CompressedRecords, 'bytes'>,
-    options: BatchOptions,
-  ): Uint8Array<ArrayBuffer> {
+  #summary(): Omit<EncodedRecords, 'bytes'> {
+    const recordCount = this.#recordCount;
+    return { recordCount, baseTimestamp: this.#baseTimestamp, maxTimestamp: this.#maxTimestamp };
+  }
+
+  /** Copies the bytes into linear memory, `offset` bytes behind the pointer that it returns. */
+  #place(bytes: Uint8Array, offset: number): number {
+    const pointer = this.#kernels.reserve(offset + bytes.length);
+    this.#kernels.bytes().set(bytes, pointer + offset);
+    return pointer;
+  }
+
+  /** Writes the header of the batch that lies in linear memory. */
+  #seal(batch: PlacedBatch, options: BatchOptions): void {
     const attributes =
-      records.compression |
+      batch.compression |
       (options.isTransactional === true ? ATTRIBUTE_TRANSACTIONAL : 0) |
       (options.isControl === true ? ATTRIBUTE_CONTROL : 0);
     this.#kernels.exports.sealBatch(
-      target,
-      end,
-      records.recordCount,
+      batch.pointer,
+      batch.end,
+      batch.recordCount,
       attributes,
-      records.baseTimestamp,
-      records.maxTimestamp,
+      batch.baseTimestamp,
+      batch.maxTimestamp,
       options.producerId ?? -1,
       options.producerEpoch ?? -1,
       options.baseSequence ?? -1,
     );
-    return this.#kernels.bytes().slice(target, end);
-  }
-
-  /** Stages all records and lets the kernel write them behind the place of the header. */
-  #write(): Layout {
-    assert(this.#records.length > 0, 'a batch has at least one record');
-    const layout = this.#reserve();
-    this.#stage(layout);
-    const first = layout.target + BATCH_HEADER_BYTES;
-    const written = this.#kernels.exports.encodeRecords(first, this.#records.length, layout.plan, layout.stage);
-    assert(written === this.#encodedBytes, 'the kernel wrote as many bytes as were counted');
-    return layout;
-  }
-
-  #reserve(): Layout {
-    const planBytes = alignUp(this.#planWords * WORD_BYTES);
-    const stageBytes = alignUp(this.#stagedBytes + ALIGNMENT);
-    const plan = this.#kernels.reserve(planBytes + stageBytes + this.byteCount + ALIGNMENT);
-    return { plan, stage: plan + planBytes, target: plan + planBytes + stageBytes };
-  }
-
-  #stage(layout: Layout): void {
-    const bytes = this.#kernels.bytes();
-    const plan = this.#kernels.words();
-    const baseTimestamp = this.#records[0]?.timestamp ?? 0;
-    let word = layout.plan / WORD_BYTES;
-    let at = layout.stage;
-    let headerKey = 0;
-    for (const { key, value, headers, timestamp } of this.#records) {
-      const delta = timestamp - baseTimestamp;
-      plan[word] = delta;
-      plan[word + 1] = Math.floor(delta / 2 ** 32);
-      plan[word + 2] = key === null ? -1 : key.length;
-      plan[word + 3] = value === null ? -1 : value.length;
-      plan[word + 4] = headers.length;
-      word += RECORD_PLAN_WORDS;
-      if (key !== null) at = copy(bytes, at, key);
-      if (value !== null) at = copy(bytes, at, value);
-      for (const header of headers) {
-        const keyBytes = this.#headerKeys[headerKey++];
-        assert(keyBytes !== undefined, 'every header key was encoded when it was appended');
-        plan[word] = keyBytes.length;
-        plan[word + 1] = header.value === null ? -1 : header.value.length;
-        word += RECORD_PLAN_HEADER_WORDS;
-        at = copy(bytes, at, keyBytes);
-        if (header.value !== null) at = copy(bytes, at, header.value);
-      }
-    }
   }
 
   #reset(): void {
-    this.#records = [];
-    this.#headerKeys = [];
-    this.#encodedBytes = 0;
-    this.#stagedBytes = 0;
-    this.#planWords = 0;
+    if (this.#buffer.length > KEPT_BUFFER_BYTES_MAX) this.#buffer = NO_BUFFER;
+    this.#end = BATCH_HEADER_BYTES;
+    this.#recordCount = 0;
   }
 }
 
-function copy(target: Uint8Array, at: number, source: Uint8Array): number {
-  const length = source.length;
-  if (length > LOOP_COPY_BYTES_MAX) target.set(source, at);
-  else for (let index = 0; index < length; index++) target[at + index] = source[index] ?? 0;
+/** Bytes by which a record can make a batch larger, at most; told without a look at the batch. */
+export function recordBytesMax({ key, value, headers }: EncodableRecord): number {
+  const bytes = RECORD_OVERHEAD_BYTES_MAX + (key === null ? 0 : key.length) + (value === null ? 0 : value.length);
+  return headers.length === 0 ? bytes : bytes + headersBytesMax(headers);
+}
+
+function headersBytesMax(headers: readonly EncodableHeader[]): number {
+  // A UTF-16 unit is at most three bytes of UTF-8.
+  return headers.reduce(
+    (sum, { key, value }) => sum + HEADER_OVERHEAD_BYTES_MAX + key.length * 3 + (value?.length ?? 0),
+    0,
+  );
+}
+
+function headersInBytes(headers: readonly EncodableHeader[]): readonly HeaderBytes[] {
+  return headers.map(({ key, value }) => ({ key: UTF8.encode(key), value }));
+}
+
+/** A length and the bytes; -1 stands for null. */
+function contentBytes(content: Uint8Array | null): number {
+  return content === null ? 1 : varintBytes(content.length) + content.length;
+}
+
+function headersBytes(headers: readonly HeaderBytes[]): number {
+  if (headers.length === 0) return 1;
+  let bytes = varintBytes(headers.length);
+  for (const { key, value } of headers) bytes += contentBytes(key) + contentBytes(value);
+  return bytes;
+}
+
+function writeContent(buffer: Uint8Array, start: number, content: Uint8Array | null): number {
+  if (content === null) return writeVarint(buffer, start, -1);
+  const length = content.length;
+  const at = writeVarint(buffer, start, length);
+  if (length > LOOP_COPY_BYTES_MAX) buffer.set(content, at);
+  else for (let index = 0; index < length; index++) buffer[at + index] = content[index] ?? 0;
   return at + length;
 }
 
-function alignUp(bytes: number): number {
-  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
-}
-
-function headersBytes(headers: readonly EncodableHeader[]): number {
-  let bytes = varintBytes(headers.length);
-  for (const { key, value } of headers) {
-    const keyBytes = utf8Bytes(key);
-    bytes += varintBytes(keyBytes) + keyBytes;
-    bytes += value === null ? 1 : varintBytes(value.length) + value.length;
-  }
-  return bytes;
-}
-
-/** Bytes of the text in UTF-8, as TextEncoder writes it: an unpaired surrogate becomes U+FFFD, 3 bytes. */
-function utf8Bytes(text: string): number {
-  let bytes = 0;
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0;
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  }
-  return bytes;
-}
-
-/** Bytes of a zigzag varint. */
-function varintBytes(value: number): number {
-  const raw = ((value << 1) ^ (value >> 31)) >>> 0;
-  return raw < 128 ? 1 : raw < 16384 ? 2 : raw < 2097152 ? 3 : raw < 268435456 ? 4 : 5;
-}
-
-/** Bytes of a zigzag varlong; `value` is a safe integer. */
-function varlongBytes(value: number): number {
-  if ((value | 0) === value) return varintBytes(value);
-  // Zigzag doubles the magnitude, which may leave the safe integers; halving the bounds instead does not.
-  let limit = 2 ** 34;
-  let bytes = 5;
-  while (value >= limit || value < -limit) {
-    limit *= 128;
-    bytes++;
-  }
-  return bytes;
+function writeHeader(buffer: Uint8Array, start: number, header: HeaderBytes | undefined): number {
+  if (header === undefined) return start;
+  return writeContent(buffer, writeContent(buffer, start, header.key), header.value);
 }
