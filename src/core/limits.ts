@@ -55,6 +55,8 @@ export const APPEND_RUN_BATCHES_MAX = 128;
 export const STAGED_BATCH_BYTES_MAX = 4096;
 /** Memory of one thread for such batches. Consumed by storage/. */
 export const STAGING_BYTES = 256 * 1024;
+/** Files that a log keeps empty for its next segments: those of what retention takes out at a time. Consumed by storage/. */
+export const SPARE_FILES_MAX = 16;
 /** Largest part of an index that one lookup copies into the kernels' memory. Consumed by storage/. */
 export const INDEX_WINDOW_BYTES = 64 * 1024;
 /** Log bytes that recovery and checks read at a time, but for a single larger batch. Consumed by storage/. */

@@ -97,14 +97,17 @@ export class EpochCheckpoint {
     if (kept.length < this.#entries.length) this.#replace(kept);
   }
 
-  /** Drops what ended before `offset`; the epoch in force there now begins there. */
+  /**
+   * Drops what ended before `offset`; the epoch in force there now begins there. The file follows with the next change:
+   * what it tells of offsets below the log's start is dropped again at open, here as in Kafka.
+   */
   truncateFromStart(offset: number): void {
     const later = this.#entries.filter((entry) => entry.startOffset > offset);
     const current = this.#entries[this.#entries.length - later.length - 1];
     if (current === undefined) return;
     const isFirst = current === this.#entries[0];
     if (isFirst && current.startOffset === offset) return;
-    this.#replace([{ epoch: current.epoch, startOffset: offset }, ...later]);
+    this.#entries = [{ epoch: current.epoch, startOffset: offset }, ...later];
   }
 
   #replace(entries: EpochEntry[]): void {

@@ -15,6 +15,7 @@ import {
 import type { LogOptions } from './log-options.ts';
 import { OffsetGaps } from './offset-gaps.ts';
 import { readTopicId, writeTopicId } from './partition-metadata.ts';
+import { RecyclingStore } from './recycling-store.ts';
 import { Segment, type SegmentHome } from './segment.ts';
 import { damageFault } from './segment-read.ts';
 import type { Damage, ScanResult } from './segment-scan.ts';
@@ -64,10 +65,10 @@ class LogLoader {
     const gaps = OffsetGaps.load(store, directory);
     const names = recoverCleaning({ store, kernels, directory, gaps }, found);
     const epochs = EpochCheckpoint.load(store, directory);
-    this.#home = { store, kernels, codecs, directory, config, endOffsetOf, epochs, gaps };
+    this.#home = { store: new RecyclingStore(store), kernels, codecs, directory, config, endOffsetOf, epochs, gaps };
     this.#segments = this.#findSegments(names);
     this.#home.gaps.boundForeign(this.#segments.at(-1)?.baseOffset ?? 0);
-    this.#snapshots = new SnapshotFiles(store, directory, names);
+    this.#snapshots = new SnapshotFiles(this.#home.store, directory, names);
     this.#truncation = readTruncation(store, directory);
     this.#recoveryPoint = Math.min(options.recoveryPoint, this.#truncation?.logEndOffset ?? options.recoveryPoint);
   }
@@ -269,6 +270,7 @@ class LogLoader {
   #loaded(end: { logEndOffset: number; recoveryPoint: number; created: boolean; trustsCleanEnd: boolean }): LoadedLog {
     const firstOffset = this.#segments[0]?.baseOffset ?? 0;
     const logStartOffset = Math.min(Math.max(this.#options.logStartOffset, firstOffset), end.logEndOffset);
+    this.#home.epochs.truncateFromStart(logStartOffset);
     return {
       home: this.#home,
       segments: this.#segments,

@@ -65,7 +65,7 @@ export class Log {
     this.#fault = loaded.fault;
     this.#appender = this.#createAppender(options, !loaded.trustsCleanEnd);
     this.reader = new LogReader(loaded.home, (offset) => this.#segmentOf(offset));
-    this.#deleted = new DeletedFiles(options.store);
+    this.#deleted = new DeletedFiles(loaded.home.store);
     this.producers = new ProducerFiles(loaded, { segments: () => this.#segments, fail: (error) => this.#fail(error) });
     this.compaction = this.#createCompaction(options);
     this.#flusher = new LogFlusher(loaded.home, options.clock, {
@@ -279,11 +279,7 @@ export class Log {
 
   #advanceLogStart(offset: number): void {
     this.#logStartOffset = offset;
-    try {
-      this.#home.epochs.truncateFromStart(offset);
-    } catch (error) {
-      throw this.#fail(error);
-    }
+    this.#home.epochs.truncateFromStart(offset);
   }
 
   /**

@@ -119,6 +119,32 @@ test('leader epochs answer by the rules of OffsetForLeaderEpoch', () => {
   expect(log.latestEpoch).toBe(5);
 });
 
+test('an epoch begins at the log start once that has passed its beginning, after a start too', () => {
+  const store = new MemoryStore();
+  const log = openLog(store);
+  append(log, { leaderEpoch: 2 });
+  append(log, { leaderEpoch: 5 });
+  append(log, { leaderEpoch: 5 });
+  log.deleteRecordsBefore(2);
+  const known = (each: typeof log) => [
+    each.epochEnd(2),
+    each.epochEnd(4),
+    each.epochEnd(5),
+    each.epochAt(1),
+    each.epochAt(2),
+  ];
+  const expected = [
+    { leaderEpoch: 2, endOffset: 2 },
+    { leaderEpoch: 4, endOffset: 2 },
+    { leaderEpoch: 5, endOffset: 3 },
+    -1,
+    5,
+  ];
+  expect(known(log)).toEqual(expected);
+  const again = openLog(store.afterKill(), { logStartOffset: 2 });
+  expect(known(again)).toEqual(expected);
+});
+
 test('segments roll by size, by timestamp, by a full index and by time', () => {
   const clock = new HandClock();
   const log = openLog(new MemoryStore(), { clock, config: { segmentMs: 1000 } });
@@ -161,9 +187,9 @@ test('retention by size, by time and by log start takes whole segments from the 
   expect(log.logStartOffset).toBe((bases[1] ?? 0) + 1);
   expect(store.paths().some((path) => path.endsWith('.log.deleted'))).toBe(true);
   log.removeDeletedFiles(START_MS + 99);
-  expect(store.paths().some((path) => path.endsWith('.deleted'))).toBe(true);
+  expect(store.paths().some((path) => path.endsWith('.log.deleted'))).toBe(true);
   log.removeDeletedFiles(START_MS + 100);
-  expect(store.paths().some((path) => path.endsWith('.deleted'))).toBe(false);
+  expect(store.paths().some((path) => path.endsWith('.log.deleted'))).toBe(false);
 
   expect(log.applyRetention(START_MS + (bases[2] ?? 0) + 1000)).toBe(1);
   expect(log.logStartOffset).toBe(bases[2]);
