@@ -2,7 +2,7 @@
 // has that for sockets that connect (`onread`), and not for those that a server accepts, so the handle of an accepted one is
 // given to a new Socket. Where a runtime's sockets have no such handle they are read by events, as everywhere.
 
-import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
+import { Socket, type SocketConstructorOpts } from 'node:net';
 
 export interface SocketReads {
   /** Where the next read goes: asked for before each, and not used for anything else until it was made. */
@@ -11,10 +11,14 @@ export interface SocketReads {
   readonly onBytes: (bytes: number) => boolean;
 }
 
-interface AdoptedSocketOptions extends SocketConstructorOpts {
+interface AdoptedSocketOptions extends Omit<SocketConstructorOpts, 'onread'> {
   readonly handle: object;
   readonly pauseOnCreate: boolean;
-  readonly onread: OnReadOpts;
+  readonly onread: {
+    /** What it returns is read into until it returns another one; undefined costs less than the same again. */
+    readonly buffer: () => Uint8Array | undefined;
+    readonly callback: (bytes: number) => boolean;
+  };
 }
 
 /**
@@ -24,11 +28,18 @@ interface AdoptedSocketOptions extends SocketConstructorOpts {
 export function adopt(accepted: Socket, { nextBuffer, onBytes }: SocketReads): Socket | undefined {
   const handle = handleOf(accepted);
   if (handle === undefined) return undefined;
+  let told: Uint8Array | undefined;
+  const buffer = (): Uint8Array | undefined => {
+    const next = nextBuffer();
+    if (next === told) return undefined;
+    told = next;
+    return next;
+  };
   const options: AdoptedSocketOptions = {
     handle,
     pauseOnCreate: true,
     allowHalfOpen: accepted.allowHalfOpen,
-    onread: { buffer: nextBuffer, callback: onBytes },
+    onread: { buffer, callback: onBytes },
   };
   const socket = new Socket(options);
   // The server counts the one that it accepted: that has ended, as far as the server knows.
