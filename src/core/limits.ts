@@ -103,3 +103,8 @@ export const READ_AHEAD_BYTES_PER_MS_MAX = 2 * 1024 * 1024;
 export const READ_AHEAD_MS_MAX = 1000;
 /** Ranges that wait to be read ahead. */
 export const READ_AHEAD_WISHES_MAX = 64;
+/** Partitions whose last batches the dispatching thread keeps for readers at the end. Consumed by partition/tail-cache, as the next ones. */
+export const TAIL_PARTITIONS_MAX = 64;
+/** Most that is kept of one partition, and where that begins; it doubles in between. */
+export const TAIL_BYTES_MAX = 64 * 1024;
+export const TAIL_BYTES_MIN = 4 * 1024;

@@ -170,6 +170,12 @@ export interface PartitionState {
   readonly revision: number;
 }
 
+/** Where a reader has to stop. */
+export function readEnd(state: PartitionState, which: PartitionRead['end']): number {
+  if (which === 'log-end') return state.logEndOffset;
+  return which === 'last-stable' ? state.lastStableOffset : state.highWatermark;
+}
+
 /** Outcomes that are answers, not faults. The broker's error mapping is exhaustive over them. */
 export type PartitionOutcome =
   | 'ok'
@@ -210,6 +216,8 @@ export interface AppendReply extends Reply {
   readonly lastOffset: number;
   /** The broker's time where the topic stamps it, otherwise -1. */
   readonly logAppendTimeMs: number;
+  /** Whether the bytes in the slab are now those of the log: stamped where they lay, and not converted. */
+  readonly isInPlace?: boolean | undefined;
   readonly state: PartitionState | undefined;
 }
 

@@ -8,7 +8,7 @@ import type { AppendCommand, AppendReply, PartitionCommand, PartitionReply } fro
 import type { GroupReply, PartitionGroup } from './group.ts';
 
 /** Numbers of a row. A command's are overwritten by those of its answer. */
-const ROW = 10;
+const ROW = 11;
 
 const DURABLE = 1;
 const FROM_COORDINATOR = 2;
@@ -145,6 +145,7 @@ function writeAppended(rows: Float64Array, row: number, reply: PartitionReply): 
   rows[at + 7] = state.recoveryPoint;
   rows[at + 8] = state.sizeBytes;
   rows[at + 9] = state.revision;
+  rows[at + 10] = reply.isInPlace === true ? 1 : 0;
   return true;
 }
 
@@ -155,6 +156,7 @@ function readAppended(rows: Float64Array, row: number): AppendReply {
     baseOffset: rows[at] ?? -1,
     lastOffset: rows[at + 1] ?? -1,
     logAppendTimeMs: rows[at + 2] ?? -1,
+    isInPlace: rows[at + 10] === 1,
     state: {
       logStartOffset: rows[at + 3] ?? -1,
       lastStableOffset: rows[at + 4] ?? -1,

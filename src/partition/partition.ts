@@ -27,6 +27,7 @@ import {
   type PartitionRead,
   type PartitionState,
   type ReadReply,
+  readEnd,
   SPECIAL_TIMESTAMPS,
   type WriteMarkerCommand,
 } from './commands.ts';
@@ -239,7 +240,7 @@ export class Partition {
 
   /** Where a reader has to stop now. */
   readEnd(which: PartitionRead['end']): number {
-    return end(this.state(), which);
+    return readEnd(this.state(), which);
   }
 
   /** With `ahead` what is read is put into the memory that it reads into. */
@@ -247,7 +248,7 @@ export class Partition {
     const fence = this.#fence(read.currentLeaderEpoch);
     if (fence !== undefined) return this.#noRecords(fence);
     const state = this.state();
-    const offsetEnd = end(state, read.end);
+    const offsetEnd = readEnd(state, read.end);
     if (read.offset < state.logStartOffset) return this.#noRecords('offset-out-of-range');
     // Before the end is looked at: a reader beyond it under an old epoch has to cut its log, not to reset (KIP-595).
     const diverging = this.#divergence(read);
@@ -406,7 +407,14 @@ export class Partition {
     this.#producers.noteRoll();
     if (written !== undefined) this.#note(written, { baseOffset, timestamp: maxTimestamp, nowMs });
     const logAppendTimeMs = stamped ? nowMs : -1;
-    const reply: StagedReply = { outcome: 'ok', baseOffset, lastOffset, logAppendTimeMs, state: undefined };
+    const reply: StagedReply = {
+      outcome: 'ok',
+      baseOffset,
+      lastOffset,
+      logAppendTimeMs,
+      isInPlace: stays,
+      state: undefined,
+    };
     this.#staged.push(reply);
     if (mustCommit || isMarker) this.#conclude();
     return reply;
@@ -426,7 +434,7 @@ export class Partition {
 
   #findOffset(command: ListOffsetCommand): { offset: number; timestamp: number; leaderEpoch: number } {
     const state = this.state();
-    const offsetEnd = end(state, command.end);
+    const offsetEnd = readEnd(state, command.end);
     switch (command.timestamp) {
       case SPECIAL_TIMESTAMPS.latest:
         return { offset: offsetEnd, timestamp: -1, leaderEpoch: this.#leaderEpoch };
@@ -480,11 +488,6 @@ export class Partition {
 function producerOf(summary: ProducerBatch): ProducerBatch {
   const { producerId, producerEpoch, baseSequence, lastOffsetDelta, isTransactional } = summary;
   return { producerId, producerEpoch, baseSequence, lastOffsetDelta, isTransactional };
-}
-
-function end(state: PartitionState, which: PartitionRead['end']): number {
-  if (which === 'log-end') return state.logEndOffset;
-  return which === 'last-stable' ? state.lastStableOffset : state.highWatermark;
 }
 
 function outcomeOf(fault: LogFault): PartitionOutcome {

@@ -1,5 +1,6 @@
 // The PartitionExecutor over a set of slots: starts slots as partitions come, mirrors every partition's state on the
-// dispatching side, and lets durable appends wait for the flush that covers them.
+// dispatching side, lets durable appends wait for the flush that covers them, and answers readers at the end of a log from
+// what was appended last, where that is kept.
 
 import { assert, present } from '../core/assert.ts';
 import type { FaultRecord } from '../core/fault.ts';
@@ -25,7 +26,6 @@ import type {
   PartitionEvent,
   PartitionExecutor,
   PartitionHandle,
-  PartitionRead,
   PartitionState,
   ReadReply,
   WriteMarkerCommand,
@@ -34,6 +34,7 @@ import type { SlotThreadFactory } from './group.ts';
 import { LOST_APPEND } from './lost-reply.ts';
 import { Slot } from './slot.ts';
 import { SlotPlacement } from './slot-placement.ts';
+import { type Standing, TailCache } from './tail-cache.ts';
 
 interface DurableWait {
   readonly reply: AppendReply;
@@ -51,6 +52,8 @@ interface Mirror {
   flushFault: FaultRecord | undefined;
 }
 
+const NO_RELEASE = (): void => undefined;
+
 export interface SlotExecutorOptions {
   /** How many slots there may be. The first is started at once, others where there are partitions enough for them. */
   readonly slots: number;
@@ -66,9 +69,14 @@ export class SlotExecutor implements PartitionExecutor {
   readonly #slots: Slot[] = [];
   readonly #placement: SlotPlacement;
   readonly #mirrors = new Map<PartitionHandle, Mirror>();
+  readonly #tails = new TailCache();
   readonly #listeners: ((handle: PartitionHandle, state: PartitionState) => void)[] = [];
   readonly #logger: Logger;
   #closed = false;
+  readonly #standingOf = (handle: PartitionHandle): Standing | undefined => {
+    const mirror = this.#mirrors.get(handle);
+    return mirror === undefined ? undefined : { state: mirror.state, leaderEpoch: mirror.open.leaderEpoch };
+  };
 
   constructor(options: SlotExecutorOptions) {
     const { slots, slotPartitionsMin = SLOT_PARTITIONS_MIN } = options;
@@ -125,11 +133,13 @@ export class SlotExecutor implements PartitionExecutor {
 
   async fetch(request: Omit<FetchCommand, 'kind'>): Promise<FetchedReads> {
     const [first] = request.reads;
-    if (first === undefined) return { reads: [], release: () => undefined };
+    if (first === undefined) return { reads: [], release: NO_RELEASE };
+    const known = this.#tails.answer(request, this.#standingOf);
+    if (known !== undefined) return { reads: known, release: NO_RELEASE };
     const slot = this.#slotOf(first.handle);
     if (request.reads.every((read) => this.#slotOf(read.handle) === slot)) {
       const reply = await slot.fetch({ kind: 'fetch', ...request });
-      this.#mirrorReads(request.reads, reply.reads);
+      this.#mirrorReads(request, reply.reads);
       return reply;
     }
     return this.#fetchAcross(request);
@@ -157,6 +167,7 @@ export class SlotExecutor implements PartitionExecutor {
   }
 
   async maintain(): Promise<MaintainReply> {
+    this.#tails.clear();
     const rounds = await Promise.all(this.#slots.map((slot) => this.#maintainSlot(slot)));
     return {
       finished: true,
@@ -237,6 +248,7 @@ export class SlotExecutor implements PartitionExecutor {
         reopenCommand: (handle) => this.#reopenCommand(handle),
         onReopened: (handle, reply) => this.#reopened(handle, reply),
         onLost: (cause) => this.#slotLost(slot, cause),
+        tails: this.#tails,
         logger: this.#logger,
       }),
     );
@@ -273,7 +285,7 @@ export class SlotExecutor implements PartitionExecutor {
         const part = list.map((index) => present(request.reads[index], 'read'));
         const reply = await slot.fetch({ kind: 'fetch', ...request, reads: part });
         // Not only when the last slot has answered: an owner may be lost by then, and its partitions begin anew.
-        this.#mirrorReads(part, reply.reads);
+        this.#mirrorReads({ ...request, reads: part }, reply.reads);
         list.forEach((index, position) => {
           reads[index] = present(reply.reads[position], 'read reply');
         });
@@ -288,9 +300,12 @@ export class SlotExecutor implements PartitionExecutor {
     };
   }
 
-  #mirrorReads(reads: readonly PartitionRead[], replies: readonly ReadReply[]): void {
+  #mirrorReads({ reads, maxBytes }: Omit<FetchCommand, 'kind'>, replies: readonly ReadReply[]): void {
     for (let index = 0; index < replies.length; index++) {
-      this.#mirror(present(reads[index], 'read').handle, present(replies[index], 'read reply').state);
+      const read = present(reads[index], 'read');
+      const reply = present(replies[index], 'read reply');
+      this.#mirror(read.handle, reply.state);
+      this.#tails.noteRead(read, reply, maxBytes);
     }
   }
 
@@ -316,7 +331,8 @@ export class SlotExecutor implements PartitionExecutor {
   #mirror(handle: PartitionHandle, state: PartitionState | undefined): void {
     const mirror = this.#mirrors.get(handle);
     if (mirror === undefined || state === undefined || state.revision <= mirror.state.revision) return;
-    const { recoveryPoint } = mirror.state;
+    const { recoveryPoint, logEndOffset } = mirror.state;
+    if (state.logEndOffset < logEndOffset) this.#tails.forget(handle);
     mirror.state = state.recoveryPoint >= recoveryPoint ? state : { ...state, recoveryPoint };
     this.#settleFlushed(mirror);
     this.#announce(handle, mirror.state);
@@ -345,6 +361,7 @@ export class SlotExecutor implements PartitionExecutor {
       return;
     }
     if (event.kind === 'compacted') {
+      this.#tails.forget(event.handle);
       this.#mirror(event.handle, event.state);
       return;
     }
@@ -378,6 +395,7 @@ export class SlotExecutor implements PartitionExecutor {
     if (last !== undefined) this.#flushed(handle, mirror, last.recoveryPoint);
     this.#failWaits(mirror);
     this.#mirrors.delete(handle);
+    this.#tails.forget(handle);
   }
 
   #failWaits(mirror: Mirror): void {
@@ -396,7 +414,9 @@ export class SlotExecutor implements PartitionExecutor {
   #slotLost(slot: number, cause: unknown): void {
     this.#logger.error('a partition owner was lost; its partitions are opened again', { slot, cause: String(cause) });
     for (const [handle, mirror] of this.#mirrors) {
-      if (this.#placement.slotOf(handle) === slot) this.#failWaits(mirror);
+      if (this.#placement.slotOf(handle) !== slot) continue;
+      this.#failWaits(mirror);
+      this.#tails.forget(handle);
     }
   }
 
@@ -414,6 +434,7 @@ export class SlotExecutor implements PartitionExecutor {
     }
     mirror.flushFault = undefined;
     mirror.state = reply.state;
+    this.#tails.forget(handle);
     this.#announce(handle, reply.state);
   }
 }

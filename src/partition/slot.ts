@@ -22,6 +22,7 @@ import type { GroupReply, SlotThread, SlotThreadListener } from './group.ts';
 import { GroupPace } from './group-pace.ts';
 import { lostReply } from './lost-reply.ts';
 import { SlabPair } from './slab-pair.ts';
+import type { TailCache } from './tail-cache.ts';
 
 /** Partitions opened by one group after a thread was lost: small enough to find one that kills its owner. */
 const REOPEN_GROUP = 256;
@@ -52,6 +53,8 @@ export interface SlotOptions {
   readonly onReopened: (handle: PartitionHandle, reply: OpenReply) => void;
   /** Called when the thread is lost, before anything is opened again. */
   readonly onLost: (cause: unknown) => void;
+  /** Learns of every append, with the bytes of the log while the slab holds them. */
+  readonly tails: TailCache;
   readonly logger: Logger;
 }
 
@@ -63,6 +66,8 @@ export class Slot {
   /** What the next group is made of; its records already lie in the slab. */
   #filling: Submission[] = [];
   #inFlight: Submission[] = [];
+  /** Where the records of the group in flight lie. */
+  #slabInFlight: 0 | 1 = 0;
   /** What no slab could take yet; everything behind it waits too, so that order holds. */
   #overflow: Submission[] = [];
   #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
@@ -239,6 +244,7 @@ export class Slot {
     this.#pace.sent(this.#inFlight.length);
     this.#filling = [];
     const slab = this.#slabs.swap();
+    this.#slabInFlight = slab;
     this.#oversized = false;
     this.#refill();
     const commands = this.#inFlight.map((submission) => submission.command);
@@ -270,12 +276,27 @@ export class Slot {
     assert(reply.replies.length === finished.length, 'an owner answers every command of a group');
     this.#inFlight = [];
     this.#running = false;
+    // Before the slab is filled anew.
+    if (this.#options.tails.isWatching) this.#noteAppends(finished, reply);
     this.#dispatch();
     for (let index = 0; index < finished.length; index++) {
       const submission = present(finished[index], 'finished submission');
       const answer = present(reply.replies[index], 'reply');
       this.#follow(submission.command, answer);
       submission.settle(answer);
+    }
+  }
+
+  #noteAppends(finished: readonly Submission[], { replies }: GroupReply): void {
+    const { tails } = this.#options;
+    const slab = this.#thread.slabs[this.#slabInFlight];
+    for (let index = 0; index < finished.length; index++) {
+      const { command } = present(finished[index], 'finished submission');
+      const reply = present(replies[index], 'reply');
+      if (command.kind !== 'append' || !('baseOffset' in reply) || reply.outcome !== 'ok') continue;
+      const { handle, position, length } = command;
+      const isKnown = reply.isInPlace === true && command.bytes === undefined;
+      tails.noteAppend(handle, isKnown ? slab.subarray(position, position + length) : undefined, reply);
     }
   }
 

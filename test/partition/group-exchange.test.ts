@@ -51,6 +51,7 @@ const appended: fc.Arbitrary<AppendReply> = fc.record({
   baseOffset: offset,
   lastOffset: offset,
   logAppendTimeMs: offset,
+  isInPlace: fc.boolean(),
   state: fc.option(state, { nil: undefined, freq: 9 }),
 });
 
@@ -114,6 +115,7 @@ describe('a group that crosses between threads', () => {
       baseOffset: handle,
       lastOffset: handle,
       logAppendTimeMs: -1,
+      isInPlace: true,
       state: undefined,
     }));
     expect(answer(replies)).toEqual(replies);
