@@ -13,10 +13,10 @@ export const MESSAGE_BYTES_MAX_DEFAULT = 1_048_588;
 /** Bytes of one inbound slab; every slot has two. Consumed by platform/ slots and workers. */
 export const SLAB_BYTES = 8 * 1024 * 1024;
 /**
- * Partitions of clients that every started slot has before a further one is started, where there may be more: an owner
- * of its own pays when many are written to, and costs a thread. Consumed by partition/slot-executor.
+ * Partitions of clients that every started slot has before a further one is started, where there may be more; so many go to
+ * one in a row. An owner of its own pays when many are written to, and costs a thread. Consumed by partition/slot-placement.
  */
-export const SLOT_PARTITIONS_MIN = 8;
+export const SLOT_PARTITIONS_MIN = 16;
 /** Appends of one group that cross between threads as numbers in shared memory; more are cloned. Consumed by partition/. */
 export const EXCHANGE_ROWS = 1024;
 /** Operating-system file handles that one store keeps open. Consumed by the Node store. */

@@ -17,13 +17,15 @@ interface Population {
 export interface SlotPlacementOptions {
   /** Slots that may be started. */
   readonly slotsMax: number;
-  /** Partitions of clients in every started slot before a further one is started. */
+  /** Partitions of clients in every started slot before a further one is started; and how many go to one in a row. */
   readonly slotPartitionsMin: number;
 }
 
 /**
- * A partition stays where it was placed while it is open. It goes to the slot that has the fewest, each kind counted for
- * itself: a broker's own partitions are mostly idle, and neither start a slot nor keep clients' partitions out of one.
+ * A partition stays where it was placed while it is open. The slots are filled in turn, some partitions at a time, so that
+ * neighbours live together: a client's request is for a range of them more often than not, and waits for every slot that it
+ * goes to. Each kind is counted for itself: a broker's own partitions are mostly idle, and neither start a slot nor keep
+ * clients' partitions out of one.
  */
 export class SlotPlacement {
   readonly #slotPartitionsMin: number;
@@ -61,10 +63,8 @@ export class SlotPlacement {
     const known = this.#homes.get(handle);
     if (known !== undefined) return known.slot;
     const kind = kindOf(internal);
-    let slot = 0;
-    this.#populations.forEach((population, index) => {
-      if (population[kind] < present(this.#populations[slot], 'population')[kind]) slot = index;
-    });
+    const blocks = this.#populations.map((population) => Math.floor(population[kind] / this.#slotPartitionsMin));
+    const slot = blocks.indexOf(Math.min(...blocks));
     present(this.#populations[slot], 'population')[kind]++;
     this.#homes.set(handle, { slot, internal });
     return slot;

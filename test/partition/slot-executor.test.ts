@@ -397,8 +397,8 @@ test('partitions that are opened at the same time are spread as those that come 
     groups.flatMap(({ commands }) => commands.map((command) => ('handle' in command ? command.handle : -1))),
   );
   expect(opened).toEqual([
-    [0, 1, 4],
-    [2, 3, 5],
+    [0, 1, 4, 5],
+    [2, 3],
   ]);
 });
 

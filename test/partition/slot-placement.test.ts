@@ -17,8 +17,8 @@ function begun(slotsMax: number, slotPartitionsMin = 2): SlotPlacement {
 }
 
 describe('the slot of a partition', () => {
-  test('is the first while that has few, then a further one until all have as many, then the emptiest', () => {
-    expect(placeAll(begun(3), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])).toEqual([0, 0, 1, 1, 2, 2, 0, 1, 2, 0]);
+  test('is the first while that has few, then a further one until all have as many, then each in turn for as many again', () => {
+    expect(placeAll(begun(3), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])).toEqual([0, 0, 1, 1, 2, 2, 0, 0, 1, 1]);
   });
 
   test('stays the same when it is asked for again, and is the first where none was placed', () => {
@@ -41,7 +41,7 @@ describe('the slot of a partition', () => {
     placement.release(3);
     placement.release(3);
     placement.release(99);
-    expect(placeAll(placement, [7, 8])).toEqual([1, 0]);
+    expect(placeAll(placement, [7, 8, 9, 10])).toEqual([1, 1, 1, 0]);
   });
 
   test('is among those that run where no further one can be started', () => {
@@ -51,7 +51,7 @@ describe('the slot of a partition', () => {
   });
 });
 
-test('whatever is opened and closed, slots that were all started together differ by one partition at most', () => {
+test('whatever is opened and closed, slots differ by what goes to one in a row at most', () => {
   const step = fc.record({ handle: fc.nat(40), opens: fc.boolean() });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), fc.integer({ min: 1, max: 4 }), (steps, slots) => {
@@ -74,7 +74,7 @@ test('whatever is opened and closed, slots that were all started together differ
         Array.from({ length: 24 }, (_, index) => 100 + index),
       );
       const counts = Array.from({ length: slots }, (_, slot) => fresh.filter((one) => one === slot).length);
-      expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+      expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(3);
     }),
   );
 });
