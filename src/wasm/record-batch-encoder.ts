@@ -190,6 +190,10 @@ export class RecordBatchEncoder {
   finishRecords(): EncodedRecords {
     assert(this.#recordCount > 0, 'a batch has at least one record');
     const encoded = { bytes: this.#buffer.slice(BATCH_HEADER_BYTES, this.#end), ...this.#summary() };
+    if (this.#memory !== undefined) {
+      this.#memory.give(this.#buffer);
+      this.#buffer = NO_BUFFER;
+    }
     this.#reset();
     return encoded;
   }

@@ -3,6 +3,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { BATCH_HEADER_BYTES } from '../../assembly/shared/batch-layout.ts';
 import { BatchMemory } from '../../src/wasm/batch-memory.ts';
 import { CrcTable, encodeBatch } from '../../src/wasm/oracle.ts';
 import { RecordBatchDecoder } from '../../src/wasm/record-batch-decoder.ts';
@@ -83,6 +84,26 @@ test('a batch lies in memory that was given, and an encoder without memory gives
   const own = new RecordBatchEncoder(kernels).encode(list ?? []);
   expect(own).toEqual(first);
   expect(own.buffer.byteLength).toBe(own.length);
+});
+
+test('records for a compressor leave the memory in which they were written', () => {
+  const one = new BatchMemory(1024 * 1024);
+  const pooled = new RecordBatchEncoder(kernels, one);
+  const given = new Uint8Array(100_000);
+  one.give(given);
+  fc.assert(
+    fc.property(records, (list) => {
+      for (const each of list) pooled.append(each);
+      const encoded = pooled.finishRecords();
+      expect(Buffer.compare(encoded.bytes, encodeBatch(crc, list).subarray(BATCH_HEADER_BYTES))).toBe(0);
+      const left = one.take();
+      expect(left.buffer).toBe(given.buffer);
+      left.fill(0xff);
+      one.give(left);
+      expect(encoded.bytes.buffer).not.toBe(given.buffer);
+    }),
+    { numRuns: 50 },
+  );
 });
 
 test('memory is kept for the next batch up to a bound', () => {
