@@ -63,6 +63,8 @@ export const INDEX_WINDOW_BYTES = 64 * 1024;
 export const SCAN_WINDOW_BYTES = 1024 * 1024;
 /** Segments that one call of retention takes out; the next call goes on. Consumed by storage/. */
 export const RETENTION_SEGMENTS_MAX = 64;
+/** Removals of a log's files that may be under way beside its thread. Consumed by storage/. */
+export const REMOVALS_ASIDE_MAX = 256;
 /** Bytes that one compressed record batch may grow to, so that a small one cannot fill memory. Consumed by client/, partition/ and storage/. */
 export const DECOMPRESSED_BATCH_BYTES_MAX = 268_435_456;
 /** Memory that all incremental fetch sessions hold together, as they estimate it. Consumed by broker/ fetch sessions. */

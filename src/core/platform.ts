@@ -44,6 +44,20 @@ export interface Store {
   flushDirectory(path: string): void;
   /** Closes every handle. */
   close(): void;
+  /** Where the place has threads for what takes long and nobody waits for. */
+  readonly aside?: StoreAside | undefined;
+}
+
+/**
+ * Work on files beside the calling thread. Rejections are `LogFault` ERR_STORAGE.
+ */
+export interface StoreAside {
+  /** As {@link Store.flushDirectory}. */
+  flushDirectory(path: string): Promise<void>;
+  /** As {@link Store.remove}. */
+  remove(path: string): Promise<void>;
+  /** Empties the file that has this path now: it is empty on stable storage when the promise resolves. */
+  empty(path: string): Promise<void>;
 }
 
 export interface StoreEntry {

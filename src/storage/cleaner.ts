@@ -381,7 +381,7 @@ export class Compaction {
     const { store, directory } = this.#home;
     try {
       for (const each of old) {
-        this.#log.retire(each.renameToDeleted());
+        this.#log.retire(each.leave());
         yield;
       }
       store.flushDirectory(directory);

@@ -14,6 +14,8 @@ export const SEGMENT_SUFFIXES = [LOG_SUFFIX, OFFSET_INDEX_SUFFIX, TIME_INDEX_SUF
 
 /** Appended to the files of a segment that retention took out. */
 export const DELETED_SUFFIX = '.deleted';
+/** Behind a number, the name of a file that is kept for its place in the file system; ends as those that go at open. */
+export const SPARE_SUFFIX = '.spare.deleted';
 /** Appended to the files of a segment that compaction writes; worthless once nobody does. */
 export const CLEANED_SUFFIX = '.cleaned';
 /** Appended when that segment is whole and about to take the place of others. */

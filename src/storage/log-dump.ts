@@ -156,7 +156,7 @@ class SegmentCheck {
   #checkOffsetIndex(): void {
     const path = this.#path(OFFSET_INDEX_SUFFIX);
     if (!this.#tools.store.exists(path)) return;
-    const index = new OffsetIndex(this.#tools.store, path, this.#baseOffset);
+    const index = new OffsetIndex(this.#tools, path, this.#baseOffset);
     if (!index.isWhole()) this.#problem(OFFSET_INDEX_SUFFIX, 'holds a part of an entry');
     let previous = -1;
     for (let at = 0; at < index.count; at++) {
@@ -172,7 +172,7 @@ class SegmentCheck {
   #checkTimeIndex(): void {
     const path = this.#path(TIME_INDEX_SUFFIX);
     if (!this.#tools.store.exists(path)) return;
-    const index = new TimeIndex(this.#tools.store, path, this.#baseOffset);
+    const index = new TimeIndex(this.#tools, path, this.#baseOffset);
     if (!index.isWhole()) this.#problem(TIME_INDEX_SUFFIX, 'holds a part of an entry');
     let previous = -1;
     for (let at = 0; at < index.count; at++) {

@@ -15,11 +15,11 @@ import {
 import type { LogOptions } from './log-options.ts';
 import { OffsetGaps } from './offset-gaps.ts';
 import { readTopicId, writeTopicId } from './partition-metadata.ts';
-import { RecyclingStore } from './recycling-store.ts';
 import { Segment, type SegmentHome } from './segment.ts';
 import { damageFault } from './segment-read.ts';
 import type { Damage, ScanResult } from './segment-scan.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
+import { SpareFiles } from './spare-files.ts';
 import { readTruncation, type Truncation } from './truncation-marker.ts';
 
 export interface LoadedLog {
@@ -65,10 +65,11 @@ class LogLoader {
     const gaps = OffsetGaps.load(store, directory);
     const names = recoverCleaning({ store, kernels, directory, gaps }, found);
     const epochs = EpochCheckpoint.load(store, directory);
-    this.#home = { store: new RecyclingStore(store), kernels, codecs, directory, config, endOffsetOf, epochs, gaps };
+    const spares = new SpareFiles(store, directory);
+    this.#home = { store, kernels, codecs, directory, config, endOffsetOf, epochs, gaps, spares };
     this.#segments = this.#findSegments(names);
     this.#home.gaps.boundForeign(this.#segments.at(-1)?.baseOffset ?? 0);
-    this.#snapshots = new SnapshotFiles(this.#home.store, directory, names);
+    this.#snapshots = new SnapshotFiles(this.#home, directory, names);
     this.#truncation = readTruncation(store, directory);
     this.#recoveryPoint = Math.min(options.recoveryPoint, this.#truncation?.logEndOffset ?? options.recoveryPoint);
   }

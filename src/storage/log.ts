@@ -15,7 +15,8 @@ import { type LoadedLog, loadLog } from './log-loader.ts';
 import type { AppendInfo, LogOptions, ReadRequest, SegmentDescription } from './log-options.ts';
 import { LogReader } from './log-reader.ts';
 import { ProducerFiles } from './producer-files.ts';
-import { countDue, DeletedFiles, totalBytes } from './retention.ts';
+import { RemovedFiles } from './removed-files.ts';
+import { countDue, totalBytes } from './retention.ts';
 import { Segment, type SegmentHome } from './segment.ts';
 import { describeSegment, removeSegmentsFrom, segmentIndexOf } from './segment-list.ts';
 import { locateBatch } from './segment-read.ts';
@@ -35,7 +36,7 @@ export class Log {
   #fault: LogFault | undefined;
   #flushFailed = false;
   readonly #flusher: LogFlusher;
-  readonly #deleted: DeletedFiles;
+  readonly #removed: RemovedFiles;
   readonly reader: LogReader;
   /** What stands beside the batches for the sake of producers and their transactions. */
   readonly producers: ProducerFiles;
@@ -65,7 +66,7 @@ export class Log {
     this.#fault = loaded.fault;
     this.#appender = this.#createAppender(options, !loaded.trustsCleanEnd);
     this.reader = new LogReader(loaded.home, (offset) => this.#segmentOf(offset));
-    this.#deleted = new DeletedFiles(loaded.home.store);
+    this.#removed = new RemovedFiles(loaded.home, (error) => this.#fail(error));
     this.producers = new ProducerFiles(loaded, { segments: () => this.#segments, fail: (error) => this.#fail(error) });
     this.compaction = this.#createCompaction(options);
     this.#flusher = new LogFlusher(loaded.home, options.clock, {
@@ -102,7 +103,7 @@ export class Log {
         this.#segments.splice(first === undefined ? 0 : this.#segments.indexOf(first), old.length, segment);
         this.reader.forget();
       },
-      retire: (paths: readonly string[]) => this.#deleted.add(paths, clock.now()),
+      retire: (paths: readonly string[]) => this.#removed.retire(paths, clock.now()),
       fail: (error: unknown) => this.#fail(error),
     };
     return new Compaction(this.#home, log, { producers: this.producers, clock });
@@ -214,7 +215,7 @@ export class Log {
 
   #scope(offsetEnd: number) {
     this.#assertOpen();
-    const first = this.#segmentIndexOf(this.#logStartOffset);
+    const first = segmentIndexOf(this.#segments, this.#logStartOffset);
     const end = Math.min(offsetEnd, this.#logEndOffset);
     const segments = this.#segments.slice(first).filter((segment) => segment.baseOffset < end);
     return { segments, logStartOffset: this.#logStartOffset, offsetEnd: end };
@@ -295,6 +296,7 @@ export class Log {
     this.reader.forget();
     this.#appender.trustTail();
     try {
+      this.#removed.finish();
       if (offset <= this.#logStartOffset) this.#restartAt(offset);
       else this.#cutAt(offset);
       this.#home.gaps.truncate(this.#logEndOffset);
@@ -317,7 +319,7 @@ export class Log {
   }
 
   #cutAt(offset: number): void {
-    const index = this.#segmentIndexOf(offset);
+    const index = segmentIndexOf(this.#segments, offset);
     const segment = present(this.#segments[index], 'segment of the offset');
     const { position, header } = locateBatch(segment, this.#home, offset);
     // The batch to go begins below the log start: nothing is left above it.
@@ -341,8 +343,7 @@ export class Log {
     this.#assertOpen();
     if (this.#fault !== undefined) return 0;
     try {
-      const { config } = this.#home;
-      const scope = { segments: this.#segments, logStartOffset: this.#logStartOffset, config, nowMs };
+      const scope = { segments: this.#segments, logStartOffset: this.#logStartOffset, nowMs };
       const count = Math.min(countDue(scope, this.#home), RETENTION_SEGMENTS_MAX);
       if (count === 0) return 0;
       this.compaction.interrupt();
@@ -356,21 +357,19 @@ export class Log {
     }
   }
 
-  /** One rename at a time reaches the disk, so that a crash never leaves a hole between segments. */
   #deleteOldest(nowMs: number): void {
-    const segment = present(this.#segments[0], 'oldest segment');
-    const next = present(this.#segments[1], 'segment behind the oldest');
-    this.#deleted.add([...segment.renameToDeleted(), ...this.producers.renameToDeleted(next.baseOffset)], nowMs);
+    const [segment, next] = this.#segments;
+    assert(segment !== undefined && next !== undefined, 'the active segment stays');
+    this.#removed.leave([...segment.leave(), ...this.producers.leave(next.baseOffset)], nowMs);
     this.#segments.shift();
     this.reader.forget();
-    this.#home.store.flushDirectory(this.directory);
     if (next.baseOffset > this.#logStartOffset) this.#advanceLogStart(next.baseOffset);
   }
 
-  /** Removes files that retention took out at least file.delete.delay.ms ago. */
+  /** Removes files taken out at least file.delete.delay.ms ago. Throws what failed beside the log since the last call. */
   removeDeletedFiles(nowMs: number): void {
     this.#assertOpen();
-    this.#deleted.removeDue(nowMs, this.#home.config.fileDeleteDelayMs);
+    this.#removed.removeDue(nowMs, this.#home.config.fileDeleteDelayMs);
   }
 
   /** Rolls the active segment when segment.ms have passed since its first append, or since it was opened with data. */
@@ -408,6 +407,7 @@ export class Log {
   #closeInOrder(): void {
     const active = this.#active;
     try {
+      this.#removed.finish();
       const writes = active.unflushed || active.indexesUnflushed || active.inspected || active.unsealed;
       if (writes) active.seal();
       this.flushSync();
@@ -437,12 +437,8 @@ export class Log {
     return present(this.#segments.at(-1), 'active segment');
   }
 
-  #segmentIndexOf(offset: number): number {
-    return segmentIndexOf(this.#segments, offset);
-  }
-
   #segmentOf(offset: number): Segment {
-    return present(this.#segments[this.#segmentIndexOf(offset)], 'segment of the offset');
+    return present(this.#segments[segmentIndexOf(this.#segments, offset)], 'segment of the offset');
   }
 
   #endOffsetOf(segment: Segment): number {
@@ -468,8 +464,8 @@ export class Log {
   #assertWritable(): void {
     this.#assertOpen();
     const fault = this.#fault;
-    if (fault === undefined) return;
-    throw new LogFault('ERR_PARTITION_READ_ONLY', `${this.directory} is read-only: ${fault.message}`, fault);
+    if (fault !== undefined)
+      throw new LogFault('ERR_PARTITION_READ_ONLY', `${this.directory} is read-only: ${fault.message}`, fault);
   }
 
   /** What was appended before a failed append may still be flushed; nothing may after a failed flush. */
@@ -489,6 +485,7 @@ export class Log {
     this.compaction.interrupt();
     this.#closed = true;
     this.#flusher.close();
+    this.#removed.abandon();
     this.reader.forget();
     for (const segment of this.#segments) segment.release();
   }

@@ -3,7 +3,7 @@
 // machine's power away.
 
 import { LogFault } from '../core/fault.ts';
-import type { Store, StoreEntry, StoreFile } from '../core/platform.ts';
+import type { Store, StoreAside, StoreEntry, StoreFile } from '../core/platform.ts';
 import { parentPath } from './file-names.ts';
 
 /** A power loss keeps or loses unflushed writes page by page. */
@@ -96,10 +96,13 @@ interface NameChange {
 export interface MemoryStoreOptions {
   /** Remember what is on stable storage: costs a second copy of every byte. */
   readonly simulatesCrashes?: boolean;
+  /** Have an {@link Store.aside}, whose work is done when the caller waits for anything. */
+  readonly hasAside?: boolean;
 }
 
 export class MemoryStore implements Store {
   readonly #simulatesCrashes: boolean;
+  readonly aside: StoreAside | undefined;
   readonly #files = new Map<string, Inode>();
   readonly #directories = new Set<string>(['']);
   /** Names on stable storage, where crashes are simulated. */
@@ -115,6 +118,7 @@ export class MemoryStore implements Store {
 
   constructor(options: MemoryStoreOptions = {}) {
     this.#simulatesCrashes = options.simulatesCrashes ?? false;
+    if (options.hasAside === true) this.aside = asideOf(this);
   }
 
   list(directory: string): StoreEntry[] {
@@ -273,7 +277,10 @@ export class MemoryStore implements Store {
   }
 
   #successor(files: ReadonlyMap<string, Content>): MemoryStore {
-    const store = new MemoryStore({ simulatesCrashes: this.#simulatesCrashes });
+    const store = new MemoryStore({
+      simulatesCrashes: this.#simulatesCrashes,
+      hasAside: this.aside !== undefined,
+    });
     for (const directory of this.#directories) store.#directories.add(directory);
     for (const [path, content] of files) store.put(path, content.bytes);
     this.#dead = true;
@@ -425,6 +432,20 @@ class MemoryFile implements StoreFile {
 }
 
 const NOTHING = new Uint8Array(0);
+
+function asideOf(store: Store): StoreAside {
+  const later = (action: () => void) => Promise.resolve().then(action);
+  return {
+    flushDirectory: (path) => later(() => store.flushDirectory(path)),
+    remove: (path) => later(() => store.remove(path)),
+    async empty(path) {
+      const file = store.open(path, { create: false });
+      await later(() => file.truncate(0));
+      await later(() => file.flushSync());
+      file.close();
+    },
+  };
+}
 
 function counts(failure: InjectedFailure, operation: StoreOperation): boolean {
   return failure.operation === undefined ? operation !== 'read' : failure.operation === operation;

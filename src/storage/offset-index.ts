@@ -5,9 +5,8 @@ import {
   OFFSET_ENTRY_POSITION,
   OFFSET_ENTRY_RELATIVE_OFFSET,
 } from '../../assembly/shared/index-layout.ts';
-import type { Store } from '../core/platform.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import { SparseIndex } from './sparse-index.ts';
+import { type IndexPlace, SparseIndex } from './sparse-index.ts';
 
 export interface OffsetEntry {
   /** Last offset of the batch at `position`. */
@@ -18,8 +17,8 @@ export interface OffsetEntry {
 export class OffsetIndex extends SparseIndex {
   readonly #baseOffset: number;
 
-  constructor(store: Store, path: string, baseOffset: number) {
-    super(store, path, OFFSET_ENTRY_BYTES);
+  constructor(place: IndexPlace, path: string, baseOffset: number) {
+    super(place, path, OFFSET_ENTRY_BYTES);
     this.#baseOffset = baseOffset;
   }
 

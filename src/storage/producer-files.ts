@@ -101,9 +101,9 @@ export class ProducerFiles {
     this.#snapshots.remove(() => true);
   }
 
-  /** Puts the snapshots of segments that end at or below `offset` out of sight; returns their new paths. */
-  renameToDeleted(offset: number): string[] {
-    return this.#snapshots.renameToDeleted(offset);
+  /** Forgets the snapshots of segments that end at or below `offset`; returns their paths. */
+  leave(offset: number): string[] {
+    return this.#snapshots.leave(offset);
   }
 
   /**

@@ -1,7 +1,5 @@
-// Which segments of a log are due to go, and what becomes of their files: renamed at once, removed after a delay.
+// Which segments of a log are due to go. What becomes of their files: removed-files.ts.
 
-import { present } from '../core/assert.ts';
-import type { Store } from '../core/platform.ts';
 import type { LogConfig } from './log-config.ts';
 import type { Segment } from './segment.ts';
 import { HeaderWalk, type ReadTools } from './segment-read.ts';
@@ -11,13 +9,16 @@ export interface RetentionScope {
   /** Oldest first; the last is active. */
   readonly segments: readonly Segment[];
   readonly logStartOffset: number;
-  readonly config: LogConfig;
   readonly nowMs: number;
 }
 
+/** What it takes to look into segments, and the settings by which they go. */
+export type RetentionTools = ReadTools & { readonly config: LogConfig };
+
 /** How many segments from the front are due: below the log start, above retention.bytes, or older than retention.ms. */
-export function countDue(scope: RetentionScope, tools: ReadTools): number {
-  const { segments, config } = scope;
+export function countDue(scope: RetentionScope, tools: RetentionTools): number {
+  const { segments } = scope;
+  const { config } = tools;
   const limited = config.deletes && config.retentionBytes >= 0;
   let excessBytes = limited ? totalBytes(segments) - config.retentionBytes : Number.NEGATIVE_INFINITY;
   let count = 0;
@@ -39,7 +40,8 @@ export function totalBytes(segments: readonly Segment[]): number {
 }
 
 /** By the largest timestamp in the segment. Batches without a timestamp never expire. */
-function isExpired(segment: Segment, { segments, config, nowMs }: RetentionScope, tools: ReadTools): boolean {
+function isExpired(segment: Segment, { segments, nowMs }: RetentionScope, tools: RetentionTools): boolean {
+  const { config } = tools;
   if (!config.deletes || config.retentionMs < 0 || segment.sizeBytes === 0) return false;
   const known = segment.largest !== undefined;
   const timestamp = largestTimestampOf(segment, tools);
@@ -57,28 +59,4 @@ function isEmptied(segment: Segment): boolean {
     end = place.position + place.header.bytes;
   }
   return end === segment.sizeBytes;
-}
-
-/** Files out of the log's sight, waiting for their end. What is left of them after a crash goes at the next open. */
-export class DeletedFiles {
-  readonly #store: Store;
-  #waiting: { readonly paths: readonly string[]; readonly atMs: number }[] = [];
-
-  constructor(store: Store) {
-    this.#store = store;
-  }
-
-  add(paths: readonly string[], atMs: number): void {
-    this.#waiting.push({ paths, atMs });
-  }
-
-  /** Removes what was added at least `delayMs` before `nowMs`. */
-  removeDue(nowMs: number, delayMs: number): void {
-    while (this.#waiting.length > 0) {
-      const { paths, atMs } = present(this.#waiting[0], 'oldest deleted segment');
-      if (nowMs - atMs < delayMs) return;
-      for (const path of paths) this.#store.remove(path);
-      this.#waiting.shift();
-    }
-  }
 }

@@ -11,7 +11,6 @@ import type { Kernels } from '../wasm/kernels.ts';
 import type { RunBatch, RunSize } from './append-run.ts';
 import type { EpochCheckpoint } from './epoch-checkpoint.ts';
 import {
-  DELETED_SUFFIX,
   joinPath,
   LOG_SUFFIX,
   OFFSET_INDEX_SUFFIX,
@@ -24,6 +23,7 @@ import type { LogConfig } from './log-config.ts';
 import type { OffsetGaps } from './offset-gaps.ts';
 import { type OffsetEntry, OffsetIndex } from './offset-index.ts';
 import { type Damage, type ScanResult, scanBatches } from './segment-scan.ts';
+import type { SpareFiles } from './spare-files.ts';
 import { type TimeEntry, TimeIndex } from './time-index.ts';
 import { TransactionIndex } from './transaction-index.ts';
 import { VerifiedRanges } from './verified-ranges.ts';
@@ -36,6 +36,7 @@ export interface SegmentHome {
   readonly directory: string;
   readonly epochs: EpochCheckpoint;
   readonly gaps: OffsetGaps;
+  readonly spares: SpareFiles;
   config: LogConfig;
   /** Offset at which a segment's offsets end: the next segment's base offset, or the log end. */
   endOffsetOf(segment: Segment): number;
@@ -96,7 +97,7 @@ export class Segment {
     const segment = new Segment(home, { ...place, sizeBytes: 0 }, suffix);
     for (const suffix of [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX])
       home.store.remove(segment.pathOf(suffix));
-    segment.#file = home.store.open(segment.path, { create: true });
+    segment.#file = home.spares.create(segment.path);
     return segment;
   }
 
@@ -115,12 +116,12 @@ export class Segment {
   }
 
   get offsetIndex(): OffsetIndex {
-    this.#offsetIndex ??= new OffsetIndex(this.#home.store, this.pathOf(OFFSET_INDEX_SUFFIX), this.baseOffset);
+    this.#offsetIndex ??= new OffsetIndex(this.#home, this.pathOf(OFFSET_INDEX_SUFFIX), this.baseOffset);
     return this.#offsetIndex;
   }
 
   get timeIndex(): TimeIndex {
-    this.#timeIndex ??= new TimeIndex(this.#home.store, this.pathOf(TIME_INDEX_SUFFIX), this.baseOffset);
+    this.#timeIndex ??= new TimeIndex(this.#home, this.pathOf(TIME_INDEX_SUFFIX), this.baseOffset);
     return this.#timeIndex;
   }
 
@@ -423,17 +424,9 @@ export class Segment {
     for (const suffix of SEGMENT_SUFFIXES) this.#home.store.remove(this.pathOf(suffix));
   }
 
-  /** Puts the files out of the log's sight; returns their new paths. The log file goes last: no index is orphaned. */
-  renameToDeleted(): string[] {
+  /** Gives up handles; returns the paths of all files that may be there. The log file is the last: no index is orphaned. */
+  leave(): string[] {
     this.release();
-    const { store } = this.#home;
-    const renamed: string[] = [];
-    for (const suffix of SEGMENT_SUFFIXES.toReversed()) {
-      const path = this.pathOf(suffix);
-      if (!store.exists(path)) continue;
-      store.rename(path, path + DELETED_SUFFIX);
-      renamed.push(path + DELETED_SUFFIX);
-    }
-    return renamed;
+    return SEGMENT_SUFFIXES.toReversed().map((suffix) => this.pathOf(suffix));
   }
 }

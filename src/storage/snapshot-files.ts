@@ -1,16 +1,25 @@
 // The producer snapshots of one log's directory, by offset. It knows names and bytes; content: producer-snapshot.ts.
 
 import type { Store } from '../core/platform.ts';
-import { DELETED_SUFFIX, joinPath, SNAPSHOT_SUFFIX, segmentFileName, snapshotFileOffset } from './file-names.ts';
+import { joinPath, SNAPSHOT_SUFFIX, segmentFileName, snapshotFileOffset } from './file-names.ts';
+import type { SpareFiles } from './spare-files.ts';
+
+/** With spares a file is made from one of them. */
+export interface SnapshotPlace {
+  readonly store: Store;
+  readonly spares?: SpareFiles | undefined;
+}
 
 export class SnapshotFiles {
   readonly #store: Store;
+  readonly #spares: SpareFiles | undefined;
   readonly #directory: string;
   /** Ascending. */
   #offsets: number[];
 
-  constructor(store: Store, directory: string, names: readonly string[]) {
+  constructor({ store, spares }: SnapshotPlace, directory: string, names: readonly string[]) {
     this.#store = store;
+    this.#spares = spares;
     this.#directory = directory;
     this.#offsets = names.map(snapshotFileOffset).filter((offset) => offset !== undefined);
     this.#offsets.sort((a, b) => a - b);
@@ -35,7 +44,7 @@ export class SnapshotFiles {
       this.#store.replaceSmall(path, content);
     } else {
       this.#store.remove(path);
-      const file = this.#store.open(path, { create: true });
+      const file = this.#spares?.create(path) ?? this.#store.open(path, { create: true });
       try {
         file.write(content, 0);
       } finally {
@@ -54,15 +63,11 @@ export class SnapshotFiles {
     this.#store.flushDirectory(this.#directory);
   }
 
-  /** Puts those below `offset` out of sight; returns their new paths. */
-  renameToDeleted(offset: number): string[] {
+  /** Forgets those below `offset`; returns their paths. */
+  leave(offset: number): string[] {
     const gone = this.#offsets.filter((each) => each < offset);
     this.#offsets = this.#offsets.filter((each) => each >= offset);
-    return gone.map((each) => {
-      const path = this.#path(each);
-      this.#store.rename(path, path + DELETED_SUFFIX);
-      return path + DELETED_SUFFIX;
-    });
+    return gone.map((each) => this.#path(each));
   }
 
   #path(offset: number): string {

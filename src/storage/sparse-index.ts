@@ -7,12 +7,20 @@ import { INDEX_TAIL_BYTES_MAX, INDEX_WINDOW_BYTES } from '../core/limits.ts';
 import type { Store, StoreFile } from '../core/platform.ts';
 import { viewOf } from '../wasm/batch-header.ts';
 import type { Kernels } from '../wasm/kernels.ts';
+import type { SpareFiles } from './spare-files.ts';
 
 const TAIL_BYTES_FIRST = 96;
+
+/** Where an index file lies; with spares it is made from one of them. */
+export interface IndexPlace {
+  readonly store: Store;
+  readonly spares?: SpareFiles | undefined;
+}
 
 export abstract class SparseIndex {
   readonly path: string;
   readonly #store: Store;
+  readonly #spares: SpareFiles | undefined;
   readonly #entryBytes: number;
   #file: StoreFile | undefined;
   /** Entries in the file; undefined before the file was looked at. */
@@ -23,8 +31,9 @@ export abstract class SparseIndex {
   /** The file was written since it was last flushed. */
   #unflushed = false;
 
-  constructor(store: Store, path: string, entryBytes: number) {
+  constructor({ store, spares }: IndexPlace, path: string, entryBytes: number) {
     this.#store = store;
+    this.#spares = spares;
     this.path = path;
     this.#entryBytes = entryBytes;
   }
@@ -190,7 +199,8 @@ export abstract class SparseIndex {
   }
 
   #open(create: boolean): StoreFile {
-    this.#file ??= this.#store.open(this.path, { create });
+    const spares = create ? this.#spares : undefined;
+    this.#file ??= spares?.create(this.path) ?? this.#store.open(this.path, { create });
     return this.#file;
   }
 }

@@ -5,10 +5,9 @@ import {
   TIME_ENTRY_RELATIVE_OFFSET,
   TIME_ENTRY_TIMESTAMP,
 } from '../../assembly/shared/index-layout.ts';
-import type { Store } from '../core/platform.ts';
 import { readInt64, writeInt64 } from '../wasm/batch-header.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import { SparseIndex } from './sparse-index.ts';
+import { type IndexPlace, SparseIndex } from './sparse-index.ts';
 
 export interface TimeEntry {
   readonly timestamp: number;
@@ -22,8 +21,8 @@ export class TimeIndex extends SparseIndex {
   #last: TimeEntry | undefined;
   #lastCount = -1;
 
-  constructor(store: Store, path: string, baseOffset: number) {
-    super(store, path, TIME_ENTRY_BYTES);
+  constructor(place: IndexPlace, path: string, baseOffset: number) {
+    super(place, path, TIME_ENTRY_BYTES);
     this.#baseOffset = baseOffset;
   }
 

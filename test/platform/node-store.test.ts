@@ -105,3 +105,22 @@ test('idle partitions open fast and small', () => {
   expect(logs.length).toBe(count);
   expect(store.openHandles).toBe(0);
 });
+
+test('what is refused beside the caller names path and cause, and leaves no handle', async () => {
+  const store = new NodeStore(emptyDirectory());
+  store.createDirectory('directory');
+  const before = process.platform === 'linux' ? descriptors() : 0;
+  const { aside } = store;
+  for (const [refused, reason] of [
+    [aside.flushDirectory('absent'), /^flush directory absent: ENOENT/],
+    [aside.empty('directory'), /^empty directory: EISDIR/],
+    [aside.remove('directory'), /^remove directory: E(ISDIR|PERM)/],
+  ] as const) {
+    const error: unknown = await refused.catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(LogFault);
+    expect(error).toMatchObject({ code: 'ERR_STORAGE', message: expect.stringMatching(reason) });
+  }
+  store.open('directory/file', { create: true }).close();
+  await Promise.all([aside.empty('directory/file'), aside.flushDirectory('directory')]);
+  if (process.platform === 'linux') expect(descriptors()).toBe(before);
+});

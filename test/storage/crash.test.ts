@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Log } from '../../src/storage/log.ts';
 import { checkLog } from '../../src/storage/log-dump.ts';
-import { MemoryStore } from '../../src/storage/memory-store.ts';
+import { MemoryStore, type MemoryStoreOptions } from '../../src/storage/memory-store.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { append, DIRECTORY, HandClock, kernels, openLog, readAll, readAround } from './fixture.ts';
 
@@ -13,7 +13,8 @@ const CONFIG = { segmentBytes: 3000, indexIntervalBytes: 300, retentionMs: 5000,
 class CrashRun {
   readonly #random: SeededRandom;
   readonly #clock = new HandClock();
-  #store = new MemoryStore({ simulatesCrashes: true });
+  readonly #storeOptions: MemoryStoreOptions;
+  #store: MemoryStore;
   #log: Log;
   /** Value of every offset that was appended, by offset; holes are what was cut. */
   #model: string[] = [];
@@ -24,13 +25,20 @@ class CrashRun {
   powerLosses = 0;
   faults = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, hasAside: boolean) {
     this.#random = new SeededRandom(seed);
+    this.#storeOptions = { simulatesCrashes: true, hasAside };
+    this.#store = new MemoryStore(this.#storeOptions);
     this.#log = this.#open(false);
   }
 
-  run(): void {
-    for (let step = 0; step < STEPS; step++) this.#step();
+  async run(): Promise<void> {
+    const { hasAside } = this.#storeOptions;
+    for (let step = 0; step < STEPS; step++) {
+      this.#step();
+      // Part of what goes on beside the log is done before the next step.
+      for (let turns = hasAside ? this.#random.below(12) : 0; turns > 0; turns--) await Promise.resolve();
+    }
   }
 
   #step(): void {
@@ -150,7 +158,7 @@ class CrashRun {
   /** A hole stays until an operator decides; this one deletes the partition. */
   #startOver(): void {
     expect(() => append(this.#log)).toThrow('is read-only');
-    this.#store = new MemoryStore({ simulatesCrashes: true });
+    this.#store = new MemoryStore(this.#storeOptions);
     this.#model = [];
     this.#recoveryPoint = 0;
     this.#logStartOffset = 0;
@@ -167,15 +175,18 @@ class CrashRun {
 const FOUND = [982_357, 985_416];
 
 // MILLRACE_SEED replays a run from the seed that it printed.
-test('random work with kills, power losses and restarts keeps what it must', () => {
+test.for([
+  { hasAside: false, how: '' },
+  { hasAside: true, how: ', with removals that go on beside it' },
+])('random work with kills, power losses and restarts keeps what it must$how', async ({ hasAside }) => {
   const first = Number(process.env.MILLRACE_SEED ?? Date.now() % 1_000_000);
   let powerLosses = 0;
   let holes = 0;
   const seeds = [...FOUND, ...Array.from({ length: RUNS }, (_, index) => first + index)];
   for (const seed of seeds) {
-    const run = new CrashRun(seed);
+    const run = new CrashRun(seed, hasAside);
     try {
-      run.run();
+      await run.run();
     } catch (error) {
       throw new Error(`seed ${seed}`, { cause: error });
     }

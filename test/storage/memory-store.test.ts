@@ -4,6 +4,7 @@ import { SeededRandom } from '../support/seeded-random.ts';
 import { storeSuite } from './store-suite.ts';
 
 storeSuite('memory', () => new MemoryStore());
+storeSuite('memory with work aside', () => new MemoryStore({ hasAside: true }));
 storeSuite('memory with crashes', () => new MemoryStore({ simulatesCrashes: true }));
 
 test('a power loss keeps what was flushed and any part of the rest, a kill keeps everything', () => {

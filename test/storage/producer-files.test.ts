@@ -218,7 +218,7 @@ test('snapshot files are listed by offset, whatever else is in the directory', (
     '00000000000000000042.log',
   ];
   for (const name of names) store.put(`orders-0/${name}`, new Uint8Array([1]));
-  const files = new SnapshotFiles(store, 'orders-0', names);
+  const files = new SnapshotFiles({ store }, 'orders-0', names);
   expect(files.offsets).toEqual([7, 42]);
   files.write(20, new Uint8Array([2, 3]), false);
   files.write(42, new Uint8Array([4]), true);
@@ -227,7 +227,8 @@ test('snapshot files are listed by offset, whatever else is in the directory', (
     new Uint8Array([2, 3]),
     new Uint8Array([4]),
   ]);
-  expect(files.renameToDeleted(20)).toEqual(['orders-0/00000000000000000007.snapshot.deleted']);
+  expect(files.leave(20)).toEqual(['orders-0/00000000000000000007.snapshot']);
+  expect(files.offsets).toEqual([20, 42]);
   files.remove((offset) => offset > 20);
   expect(files.offsets).toEqual([20]);
   expect(store.exists('orders-0/00000000000000000042.snapshot')).toBe(false);

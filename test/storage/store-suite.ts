@@ -139,4 +139,23 @@ export function storeSuite(label: string, factory: () => Store): void {
     file.close();
     await Promise.all(flushes);
   });
+
+  test(`${label}: what goes on beside the caller comes to the same`, async () => {
+    const store = factory();
+    const { aside } = store;
+    if (aside === undefined) return;
+    store.createDirectory('directory');
+    const file = store.open('directory/file', { create: true });
+    file.write(bytes(1, 2, 3), 0);
+    file.close();
+    const emptied = aside.empty('directory/file');
+    store.rename('directory/file', 'directory/other');
+    await emptied;
+    expect(readWhole(store, 'directory/other').length).toBe(0);
+    await aside.flushDirectory('directory');
+    await aside.remove('directory/other');
+    expect(store.exists('directory/other')).toBe(false);
+    await aside.remove('directory/other');
+    await expect(aside.empty('directory/absent')).rejects.toThrow('directory/absent');
+  });
 }

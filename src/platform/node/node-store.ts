@@ -28,6 +28,7 @@ import { LogFault } from '../../core/fault.ts';
 import { OPEN_FILES_MAX } from '../../core/limits.ts';
 import type { Store, StoreEntry, StoreFile } from '../../core/platform.ts';
 import { type HandleOpener, HandlePool } from '../handle-pool.ts';
+import { NodeStoreAside } from './node-store-aside.ts';
 
 /** What Linux and macOS take in one vectored write (IOV_MAX). */
 const WRITE_BUFFERS_MAX = 1024;
@@ -37,11 +38,16 @@ type NodeHandles = HandlePool<NodeFile, number>;
 export class NodeStore implements Store {
   readonly #root: string;
   readonly #handles: NodeHandles;
+  readonly aside: NodeStoreAside;
 
   /** `root` must exist. `openFilesMax` bounds the operating system's handles that are open at a time. */
   constructor(root: string, openFilesMax: number = OPEN_FILES_MAX) {
     this.#root = root;
     this.#handles = new HandlePool(openFilesMax, OPENER);
+    this.aside = new NodeStoreAside({
+      resolve: (path) => this.#resolve(path),
+      fault: (operation, path, error) => (isSystemError(error) ? storageFault(operation, path, error) : error),
+    });
   }
 
   /** Handles of the operating system that are open now. */
@@ -74,6 +80,8 @@ export class NodeStore implements Store {
   }
 
   remove(path: string): void {
+    // To ask first is cheaper than an error, and most names that are made sure of are free.
+    if (!this.exists(path)) return;
     attempt('remove', path, () => absentAsUndefined(() => unlinkSync(this.#resolve(path))));
   }
 

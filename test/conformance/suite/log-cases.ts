@@ -294,12 +294,13 @@ const FORGETTING: readonly ConformanceCase[] = [
       'files wait for their removal',
     );
     partition.clock.nowMs += 1000;
-    partition.partition.maintain(partition.clock.nowMs);
-    same(
-      partition.store.list(DIRECTORY).filter(({ name }) => name.endsWith('.deleted')),
-      [],
-      'files left',
-    );
+    const left = () => partition.store.list(DIRECTORY).filter(({ name }) => /^[0-9]{20}.*\.deleted$/.test(name));
+    for (let turns = 0; turns < 100 && left().length > 0; turns++) {
+      partition.partition.maintain(partition.clock.nowMs);
+      // Where they go beside the log's thread, what is asked for later is done later, too.
+      await partition.store.aside?.flushDirectory(DIRECTORY);
+    }
+    same(left(), [], 'files left');
     partition.partition.close();
     await place.close();
     const again = await open(clean(expected.length, { logStartOffset }));
