@@ -17,12 +17,14 @@ class RecordedScript extends vm.Script {
   }
 }
 
-/** The main thread is told by the build, and tells the partition thread before it does its own part. */
+/**
+ * The main thread is told by the build, and tells the partition thread before it does its own part. A cache is for the flags
+ * under which it is written: they must be those under which its script is loaded (src/platform/node/heap-growth.ts).
+ */
 function listen(script: vm.Script, file: string): void {
   const channel = new BroadcastChannel(CHANNEL);
   channel.onmessage = () => {
     if (isMainThread) {
-      // A cache is for the flags under which it is written, and the script is compiled before `start` sets its own.
       setFlagsFromString('--heap-growing-percent=0');
       write(script, file);
       process.send?.('written');
@@ -35,6 +37,7 @@ function listen(script: vm.Script, file: string): void {
 }
 
 function write(script: vm.Script, file: string): void {
+  setFlagsFromString('--no-optimize-for-size');
   const identity = { file, digest: scriptDigest(file) };
   const path = cacheFile(identity);
   // Never half of one.

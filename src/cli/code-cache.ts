@@ -32,7 +32,6 @@ export async function makeCodeCaches(entry: string): Promise<void> {
 }
 
 interface Ready {
-  readonly http: string;
   readonly kafka: string;
 }
 
@@ -45,13 +44,10 @@ async function ready({ stdout }: ChildProcess): Promise<Ready> {
   throw new Error('the broker ended before it was ready');
 }
 
-/** What the first clients of a broker do. */
-async function use({ http, kafka }: Ready): Promise<void> {
-  for (const url of [`ws://${http}`, `kafka://${kafka}`]) {
-    const client = await connect(url);
-    const topic = url.slice(0, url.indexOf(':'));
-    await client.admin().createTopics({ topics: [{ topic, numPartitions: 1 }] });
-    await client.producer().send({ topic, messages: [{ value: 'record' }] });
-    client.close();
-  }
+/** What the first client of a broker does. What is compiled for a start is in memory from then on, so this is all. */
+async function use({ kafka }: Ready): Promise<void> {
+  const client = await connect(`kafka://${kafka}`);
+  await client.admin().createTopics({ topics: [{ topic: 'first', numPartitions: 1 }] });
+  await client.producer().send({ topic: 'first', messages: [{ value: 'record' }] });
+  client.close();
 }

@@ -3,8 +3,10 @@
 
 import { fileURLToPath } from 'node:url';
 import { runCached } from '../platform/node/cached-script.ts';
+import { giveBackSoon } from '../platform/node/heap-growth.ts';
 
 /** Put in by the build. */
 declare const SCRIPT_DIGEST: string;
 
+giveBackSoon();
 runCached({ file: fileURLToPath(new URL('command.cjs', import.meta.url)), digest: SCRIPT_DIGEST });

@@ -186,6 +186,26 @@ class NodeHttpListener implements HttpListener {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (this.webSockets.isLoaded) {
+      this.#decide(request, socket, head);
+      return;
+    }
+    // Nobody else hears of errors of this socket now; it is destroyed by them.
+    const failed = (error: unknown): void => this.#logger.debug('socket failed', { error });
+    socket.on('error', failed);
+    this.webSockets
+      .load()
+      .then(() => {
+        socket.off('error', failed);
+        if (!socket.destroyed) this.#decide(request, socket, head);
+      })
+      .catch((error: unknown) => {
+        this.#logger.error('WebSocket upgrade failed', { error });
+        socket.destroy();
+      });
+  }
+
+  #decide(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const decision = this.#policy.decide(request.headers.origin, request.headers.host);
     const refusal = decision.allowed ? this.#open(request, socket, head) : textResponse(403, decision.reason);
     if (refusal !== undefined) refuse(socket, refusal);

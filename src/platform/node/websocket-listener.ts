@@ -4,13 +4,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
 import type { ConnectionContext, RequestHandler } from '../../broker/request-handler.ts';
-import { JSON_MESSAGE_BYTES_MAX } from '../../core/limits.ts';
+import { present } from '../../core/assert.ts';
 import type { Logger } from '../../core/logger.ts';
 import { Connection, type ConnectionLimits } from '../../net/connection.ts';
 import type { ConnectionSet } from '../../net/connection-set.ts';
-import { CLOSE_CODES, type FrameSink, type FrameTransport } from '../../net/frame-transport.ts';
+import type { FrameSink, FrameTransport } from '../../net/frame-transport.ts';
 import { type HttpResponse, textResponse, upgradeRequired } from '../../net/http.ts';
 import { parseHost } from '../../net/origin.ts';
 import type { RequestMemory } from '../../net/request-memory.ts';
@@ -18,6 +18,7 @@ import { type Subprotocol, selectSubprotocol } from '../../net/subprotocol.ts';
 import { OPCODES } from '../../net/websocket-frame.ts';
 import { Staging } from './frame-writer.ts';
 import { WebSocketTransport } from './websocket-listener-transport.ts';
+import type { WebSocketServers } from './websocket-servers.ts';
 import { WriteTurn } from './write-turn.ts';
 import type { YoungCollector } from './young-collector.ts';
 
@@ -45,38 +46,17 @@ export interface WebSocketListenerOptions {
   readonly requestBytesMax: number;
 }
 
-/** Fragments of one message: with the frame limit it bounds how finely a client may chop one. */
-const FRAGMENTS_MAX = 16_384;
-const CLOSE_HANDSHAKE_MS_MAX = 5000;
-
-/** ws closes for protocol errors with a code alone; a person reading the client's log wants the words too. */
-const REASONS: ReadonlyMap<number, string> = new Map([
-  [CLOSE_CODES.protocolError, 'malformed WebSocket frame'],
-  [CLOSE_CODES.invalidPayload, 'text is not UTF-8'],
-  [CLOSE_CODES.policyViolation, 'too many fragments'],
-  [CLOSE_CODES.messageTooBig, 'message is too large'],
-]);
-
-class ReasonedWebSocket extends WebSocket {
-  override close(code?: number, reason?: string | Buffer): void {
-    super.close(code, reason ?? (code === undefined ? undefined : REASONS.get(code)));
-  }
-}
-
 export class WebSocketListener {
   readonly #options: WebSocketListenerOptions;
-  readonly #servers: Readonly<Record<Subprotocol, WebSocketServer>>;
   readonly #connections: ConnectionSet;
   readonly #staging = new Staging();
   readonly #writeTurn = new WriteTurn();
+  #servers: WebSocketServers | undefined;
+  #loading: Promise<void> | undefined;
 
   constructor(options: WebSocketListenerOptions) {
     this.#options = options;
     this.#connections = options.connections;
-    this.#servers = {
-      kafka: makeServer('kafka', options.requestBytesMax),
-      json: makeServer('json', Math.min(options.requestBytesMax, JSON_MESSAGE_BYTES_MAX)),
-    };
   }
 
   /** Connections open now. */
@@ -94,6 +74,22 @@ export class WebSocketListener {
     return this.#connections.memory.used;
   }
 
+  /** Whether {@link upgrade} can be called. */
+  get isLoaded(): boolean {
+    return this.#servers !== undefined;
+  }
+
+  /** Loads what upgrades need, once: a broker that Kafka's clients alone use does without it. */
+  load(): Promise<void> {
+    this.#loading ??= this.#load();
+    return this.#loading;
+  }
+
+  async #load(): Promise<void> {
+    const { createWebSocketServers } = await import('./websocket-servers.ts');
+    this.#servers = createWebSocketServers(this.#options.requestBytesMax);
+  }
+
   /** Serves an upgrade that the origin policy let in: opens a connection, or returns why not. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): HttpResponse | undefined {
     const path = (request.url ?? '/').split('?', 1)[0];
@@ -108,7 +104,8 @@ export class WebSocketListener {
     if (this.#connections.isFull) {
       return textResponse(503, 'too many connections: max.connections is reached', { 'retry-after': '1' });
     }
-    this.#servers[subprotocol].handleUpgrade(request, socket, head, (webSocket) => {
+    const servers = present(this.#servers, 'the WebSocket servers are loaded');
+    servers[subprotocol].handleUpgrade(request, socket, head, (webSocket) => {
       this.#accept({ webSocket, socket, request, subprotocol });
     });
     return undefined;
@@ -145,22 +142,6 @@ export class WebSocketListener {
     transport.attach(sink);
     webSocket.on('close', () => connections.remove(id));
   }
-}
-
-function makeServer(subprotocol: Subprotocol, maxPayload: number): WebSocketServer {
-  const options = {
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload,
-    maxFragments: FRAGMENTS_MAX,
-    // Text is validated for json; a binary connection has none, and its close reasons are not looked at.
-    skipUTF8Validation: subprotocol === 'kafka',
-    closeTimeout: CLOSE_HANDSHAKE_MS_MAX,
-    WebSocket: ReasonedWebSocket,
-    handleProtocols: (offered: Set<string>) => (offered.has(subprotocol) ? subprotocol : false),
-  };
-  return new WebSocketServer(options);
 }
 
 function contextOf(id: number, request: IncomingMessage, closed: AbortSignal): ConnectionContext {
