@@ -60,6 +60,8 @@ export interface SlotExecutorOptions {
   /** Partitions in every started slot before a further one is started. */
   readonly slotPartitionsMin?: number | undefined;
   readonly startThread: SlotThreadFactory;
+  /** Hears of record bytes that were copied into buffers of their own, for whoever paces garbage collection by them. */
+  readonly onBytesCopied?: ((bytes: number) => void) | undefined;
   readonly logger: Logger;
 }
 
@@ -135,7 +137,7 @@ export class SlotExecutor implements PartitionExecutor {
     const [first] = request.reads;
     if (first === undefined) return { reads: [], release: NO_RELEASE };
     const known = this.#tails.answer(request, this.#standingOf);
-    if (known !== undefined) return { reads: known, release: NO_RELEASE };
+    if (known !== undefined) return this.#copied(known);
     const slot = this.#slotOf(first.handle);
     if (request.reads.every((read) => this.#slotOf(read.handle) === slot)) {
       const reply = await slot.fetch({ kind: 'fetch', ...request });
@@ -143,6 +145,12 @@ export class SlotExecutor implements PartitionExecutor {
       return reply;
     }
     return this.#fetchAcross(request);
+  }
+
+  #copied(reads: readonly ReadReply[]): FetchedReads {
+    const { onBytesCopied } = this.#options;
+    if (onBytesCopied !== undefined) onBytesCopied(reads.reduce((bytes, { records }) => bytes + records.length, 0));
+    return { reads, release: NO_RELEASE };
   }
 
   async listOffset(command: Omit<ListOffsetCommand, 'kind'>): Promise<ListOffsetReply> {

@@ -198,12 +198,16 @@ class Rig {
   #owner: PartitionOwner | undefined;
   #die: (() => void) | undefined;
   fetches = 0;
+  bytesCopied = 0;
 
   constructor(random: SeededRandom) {
     this.#random = random;
     this.executor = new SlotExecutor({
       slots: 1,
       logger: silentLogger,
+      onBytesCopied: (bytes) => {
+        this.bytesCopied += bytes;
+      },
       startThread: (_slot, listener) => this.#start(listener),
     });
   }
@@ -450,7 +454,7 @@ class Story {
   }
 
   async #fetch(): Promise<void> {
-    const { executor, fetches } = this.#rig;
+    const { executor, fetches, bytesCopied } = this.#rig;
     const random = this.#random;
     const reads = Array.from({ length: 1 + Math.floor(random.below(5) / 3) }, (_, index) =>
       this.#readAt((random.below(PARTITIONS) + index) % PARTITIONS),
@@ -473,6 +477,8 @@ class Story {
     }
     const replies = (await answer).reads;
     if (replies.some(({ outcome }) => outcome === 'worker-lost')) return;
+    const bytes = replies.reduce((sum, { records }) => sum + records.length, 0);
+    expect(this.#rig.bytesCopied).toBeGreaterThanOrEqual(bytesCopied + bytes);
     this.#check({ fetch, states, truth, own }, replies);
   }
 

@@ -135,10 +135,12 @@ class NodeBroker implements RunningBroker {
   #startExecutor(): SlotExecutor {
     const { workers, logger, dataDirectory, workerFile, thread } = this.#options;
     const module = thread?.module ?? loadWasmModule('shared');
+    const onBytesReceived = (bytes: number): void => this.#collector.took(bytes);
     let begun = thread;
     return new SlotExecutor({
       slots: workers,
       logger,
+      onBytesCopied: onBytesReceived,
       startThread: (_slot, listener) => {
         const slotThread = startPiscinaThread({
           module,
@@ -146,7 +148,7 @@ class NodeBroker implements RunningBroker {
           listener,
           workerFile,
           begun,
-          onBytesReceived: (bytes) => this.#collector.took(bytes),
+          onBytesReceived,
         });
         begun = undefined;
         return slotThread;
