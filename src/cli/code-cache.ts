@@ -9,6 +9,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connect } from '../platform/node/connect.ts';
 
+/** A start, one record, and the writing of two files take a second. */
+const RECORDING_MS_MAX = 60_000;
+
 /** `entry` is the command's file. */
 export async function makeCodeCaches(entry: string): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-code-cache-'));
@@ -21,9 +24,10 @@ export async function makeCodeCaches(entry: string): Promise<void> {
     { stdio: ['ignore', 'pipe', 'inherit', 'ipc'], env: { ...process.env, NODE_OPTIONS: '' } },
   );
   try {
+    const signal = AbortSignal.timeout(RECORDING_MS_MAX);
     await use(await ready(child));
     child.send('record');
-    await once(child, 'message');
+    await once(child, 'message', { signal });
   } finally {
     child.kill();
     if (child.exitCode === null) await once(child, 'exit');
