@@ -3,7 +3,7 @@
 // which Node 20 loads without its asynchronous loader. Names are kept, so that stacks can be read. Each is run by a few
 // lines that take its code cache. Run by `npm run build`.
 
-import { chmodSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build } from 'esbuild';
@@ -80,7 +80,9 @@ for (const { source, script, launcher, entry } of PROGRAMS) {
 for (const file of ['dist/bin/millrace.cjs', 'dist/src/cli/main.js']) chmodSync(join(root, file), 0o755);
 await makeCodeCaches(join(root, 'dist/bin/millrace.cjs'));
 
+/** Of the folder, which the first build of a checkout has to make. */
 function removeCaches(folder: string): void {
+  mkdirSync(join(root, folder), { recursive: true });
   for (const name of readdirSync(join(root, folder))) {
     if (name.endsWith('.cache')) rmSync(join(root, folder, name));
   }
