@@ -20,6 +20,7 @@ export {
   validateRecords,
   wholeBatchesBytes,
 } from "./record-batch";
+export { packSnappyBlock, unpackSnappyElements } from "./snappy-block";
 
 /** End of AssemblyScript's own statics; must not be above HEAP_BASE. */
 export function staticsEnd(): usize {

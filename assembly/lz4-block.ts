@@ -39,7 +39,7 @@ export function makeRepetitions(): void {
 }
 
 // @ts-ignore: decorator
-@inline function copyVectors(target: usize, source: usize, end: usize): void {
+@inline export function copyVectors(target: usize, source: usize, end: usize): void {
   do {
     v128.store(target, v128.load(source));
     target += VECTOR_BYTES;
@@ -49,7 +49,7 @@ export function makeRepetitions(): void {
 
 /** A match that overlaps what it makes. */
 // @ts-ignore: decorator
-@inline function repeat(target: usize, distance: usize, end: usize): void {
+@inline export function repeat(target: usize, distance: usize, end: usize): void {
   const shuffle = v128.load(REPETITIONS + distance * VECTOR_BYTES);
   const step = <usize>load<u8>(REPETITIONS + VECTOR_BYTES * VECTOR_BYTES + distance);
   const bytes = i8x16.swizzle(v128.load(target - distance), shuffle);

@@ -26,7 +26,7 @@ import { LZ4_TABLE_BYTES } from "./shared/lz4-layout";
 @inline const PATIENCE_BITS: u32 = 6;
 
 // @ts-ignore: decorator
-@inline function placeOf(table: usize, at: usize): usize {
+@inline export function placeOf(table: usize, at: usize): usize {
   return table + (<usize>((load<u32>(at) * HASH_FACTOR) >>> HASH_SHIFT) << 1);
 }
 
@@ -53,7 +53,7 @@ import { LZ4_TABLE_BYTES } from "./shared/lz4-layout";
 
 /** Where what repeats at `at` what is at `earlier` ends, at most at `end`. */
 // @ts-ignore: decorator
-@inline function matchEnd(at: usize, earlier: usize, end: usize): usize {
+@inline export function matchEnd(at: usize, earlier: usize, end: usize): usize {
   while (at + 8 <= end) {
     const difference = load<u64>(at) ^ load<u64>(earlier);
     if (difference) return at + (<usize>ctz<u64>(difference) >>> 3);

@@ -8,7 +8,7 @@ import { STANDARD_CLOCK } from './client-clock.ts';
 import { STANDARD_RANDOM } from './client-random.ts';
 import { type ClientWasm, loadKernels } from './client-wasm.ts';
 import { Cluster } from './cluster.ts';
-import { type Codecs, kernelLz4 } from './compression.ts';
+import { type Codecs, kernelCodecs } from './compression.ts';
 import { Consumer, type ConsumerContext, type ConsumerOptions } from './consumer.ts';
 import { GroupAdmin } from './groups/group-admin.ts';
 import { Producer, type ProducerContext, type ProducerOptions } from './producer.ts';
@@ -42,7 +42,7 @@ export interface ConnectOptions {
   readonly retryBackoffMaxMs?: number;
   /** Partition leaders are looked up again after this time, in milliseconds. Default 300000. */
   readonly metadataMaxAgeMs?: number;
-  /** Codecs for compressed records beside lz4, and gzip where the runtime has `DecompressionStream`. */
+  /** Codecs for compressed records beside snappy and lz4, and gzip where the runtime has `DecompressionStream`. */
   readonly codecs?: Codecs;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -93,7 +93,7 @@ export class Client {
     const { clientId, requestTimeoutMs, metadataMaxAgeMs, clock, random, ...settings } = { ...DEFAULTS, ...options };
     const backoff = { initialMs: settings.retryBackoffMs, maxMs: settings.retryBackoffMaxMs };
     this.#wasm = settings.wasm;
-    this.#codecs = { lz4: kernelLz4(() => this.#load()), ...settings.codecs };
+    this.#codecs = { ...kernelCodecs(() => this.#load()), ...settings.codecs };
     this.#cluster = new Cluster({
       opener: settings.transport ?? webSocketOpener({ ...settings, clock }),
       clientId,

@@ -1,11 +1,12 @@
-// Compression codecs of record batches, by Kafka's numbers. Gzip comes with the runtime, lz4 with the kernels; others are
-// brought by the caller, so that nobody loads what is not used.
+// Compression codecs of record batches, by Kafka's numbers. Gzip comes with the runtime, snappy and lz4 with the kernels;
+// zstd is brought by the caller, so that nobody loads what is not used.
 
 import { type BatchCodec, type CodecName, codecName, codecNumber } from '../core/compression.ts';
 import { LogFault } from '../core/fault.ts';
 import { DECOMPRESSED_BATCH_BYTES_MAX } from '../core/limits.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { createLz4Codec } from '../wasm/lz4-codec.ts';
+import { createSnappyCodec } from '../wasm/snappy-codec.ts';
 
 export type { CodecName } from '../core/compression.ts';
 
@@ -56,11 +57,15 @@ export async function decompress(number: number, bytes: Uint8Array, codecs: Code
   }
 }
 
-/** LZ4 by a client's kernels, when they are there. */
-export function kernelLz4(load: () => Promise<Kernels>): Codec {
+/** Snappy and LZ4 by a client's kernels, when they are there. */
+export function kernelCodecs(load: () => Promise<Kernels>): Codecs {
+  return { snappy: kernelCodec(load, createSnappyCodec), lz4: kernelCodec(load, createLz4Codec) };
+}
+
+function kernelCodec(load: () => Promise<Kernels>, create: (kernels: () => Kernels) => BatchCodec): Required<Codec> {
   const loaded = async (): Promise<BatchCodec> => {
     const kernels = await load();
-    return createLz4Codec(() => kernels);
+    return create(() => kernels);
   };
   return {
     compress: async (bytes) => (await loaded()).compress(bytes),

@@ -23,7 +23,7 @@ export interface OpenLogOptions extends LogSettings {
   readonly wasm: LogWasm;
   /** Where the log is kept, alone; it stays the caller's. Default: memory. */
   readonly store?: Store | undefined;
-  /** Codecs beside gzip and lz4, synchronous ones. */
+  /** Codecs beside gzip, snappy and lz4, synchronous ones. */
   readonly codecs?: Partial<BatchCodecs> | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;

@@ -10,23 +10,14 @@ import { OVER_READ_BYTES } from '../../assembly/shared/memory-layout.ts';
 import type { BatchCodec } from '../core/compression.ts';
 import type { Kernels } from './kernels.ts';
 import { unpackLz4Frame } from './lz4.ts';
-
-/** Memory of kernels that are kept for the next batch; a larger one is left to the garbage collector with its kernels. */
-const KEPT_BYTES_MAX = 32 * 1024 * 1024;
+import { scratchKernels } from './scratch-kernels.ts';
 
 /**
  * A codec of LZ4 frames. `load` is called when kernels are first needed, and again after a batch that took much memory;
  * the codec uses their scratch, so nobody else may rely on it meanwhile. It has one level, and looks at none.
  */
 export function createLz4Codec(load: () => Kernels): BatchCodec {
-  let kept: Kernels | undefined;
-  const use = (work: (kernels: Kernels) => Uint8Array): Uint8Array => {
-    const kernels = kept ?? load();
-    kept = undefined;
-    const result = work(kernels);
-    if (kernels.bytes().length <= KEPT_BYTES_MAX) kept = kernels;
-    return result;
-  };
+  const use = scratchKernels(load);
   return {
     compress: (bytes) => use((kernels) => compress(kernels, bytes)),
     decompress: (bytes, bytesMax) => use((kernels) => decompress(kernels, bytes, bytesMax)),

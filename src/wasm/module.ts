@@ -45,6 +45,8 @@ export interface KernelExports {
   lz4FrameBytesMax(pointer: number, byteCount: number): number;
   packLz4Frame(pointer: number, byteCount: number, target: number, table: number): number;
   unpackLz4Frame(pointer: number, byteCount: number, target: number, room: number): number;
+  packSnappyBlock(pointer: number, byteCount: number, target: number, table: number): number;
+  unpackSnappyElements(pointer: number, end: number, target: number, targetEnd: number): number;
   hashKeys(table: number, count: number, origin: number, target: number, secret: number): void;
 }
 

@@ -2,10 +2,12 @@
 // or made to do damage.
 
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { createPortableCodecs } from '../../src/compression/portable-codecs.ts';
 import { type CodecName, codecNumber } from '../../src/core/compression.ts';
 import { LogFault } from '../../src/core/fault.ts';
 import { createClientCodecs, createNodeCodecs } from '../../src/platform/node/codecs.ts';
@@ -18,6 +20,12 @@ const NAMES: readonly CodecName[] = ['gzip', 'snappy', 'lz4', 'zstd'];
 const golden = goldenBatches();
 const node = createNodeCodecs();
 const { codecs } = node;
+const portable = createPortableCodecs(readFileSync(createRequire(import.meta.url).resolve('#wasm/millrace.wasm')));
+/** Every codec of every kind of host. */
+const CODECS = [
+  ...NAMES.map((name) => ({ host: 'node', name, codec: codecs[name] })),
+  ...NAMES.filter((name) => name !== 'zstd').map((name) => ({ host: 'elsewhere', name, codec: portable[name] })),
+];
 
 beforeAll(() => node.load());
 
@@ -49,14 +57,15 @@ const compressible = fc
 const content = fc.oneof(fc.uint8Array({ maxLength: 2000 }), compressible);
 
 test.each(golden)("reads what Kafka's Java client writes: $codec $level, $records", (batch) => {
-  const plain = codecs[batch.codec].decompress(recordsOf(batch), MEBIBYTE);
-  expect(plain.length).toBe(batch.plainBytes);
-  expect(sha256(plain)).toBe(batch.plain);
   expect((batch.batch[22] ?? 0) & 7).toBe(codecNumber(batch.codec));
+  for (const { codec } of CODECS.filter(({ name }) => name === batch.codec)) {
+    const plain = codec.decompress(recordsOf(batch), MEBIBYTE);
+    expect(plain.length).toBe(batch.plainBytes);
+    expect(sha256(plain)).toBe(batch.plain);
+  }
 });
 
-describe.each(NAMES)('%s', (name) => {
-  const codec = codecs[name];
+describe.each(CODECS)('$name on $host', ({ name, host, codec }) => {
   const sample = new Uint8Array(Buffer.from('hello, hello, hello, hello and then something else 0123456789'.repeat(3)));
 
   test('gives back what was compressed', () => {
@@ -132,11 +141,23 @@ describe.each(NAMES)('%s', (name) => {
     expect(isRefused(() => codec.decompress(bomb, MEBIBYTE))).toBe(true);
   });
 
-  test('waits for nothing that clients have not asked for', async () => {
-    const client = createClientCodecs()[name];
-    const compressed = await client.compress?.(sample);
-    expect(Buffer.compare(await client.decompress(compressed ?? sample, MEBIBYTE), sample)).toBe(0);
+  test('reads what the other hosts write', () => {
+    fc.assert(
+      fc.property(content, (bytes) => {
+        for (const other of CODECS.filter((each) => each.name === name && each.host !== host)) {
+          expect(Buffer.compare(codec.decompress(other.codec.compress(bytes), bytes.length + 1), bytes)).toBe(0);
+        }
+      }),
+      { numRuns: 60 },
+    );
   });
+});
+
+test.each(NAMES)('clients in Node wait for nothing that they have not asked for: %s', async (name) => {
+  const client = createClientCodecs()[name];
+  const sample = new Uint8Array(Buffer.from('hello, hello, hello'));
+  const compressed = await client.compress?.(sample);
+  expect(Buffer.compare(await client.decompress(compressed ?? sample, MEBIBYTE), sample)).toBe(0);
 });
 
 describe('levels', () => {
@@ -153,6 +174,21 @@ describe('levels', () => {
 
 describe('formats', () => {
   const sample = Buffer.from('the same words and the same words and the same words again');
+
+  test.each([codecs.gzip, portable.gzip])(
+    'members of gzip that were put together are read, each with its checksum',
+    (gzip) => {
+      const members = [gzipSync(sample), gzipSync(Buffer.alloc(0)), gzipSync(sample)];
+      const both = Buffer.concat(members);
+      expect(Buffer.from(gzip.decompress(both, 1000))).toEqual(Buffer.concat([sample, sample]));
+      const [first = both] = members;
+      for (const at of [1, 5, 8].flatMap((back) => [first.length - back, both.length - back])) {
+        const damaged = Buffer.from(both);
+        damaged[at] = (damaged[at] ?? 0) ^ 1;
+        expect(isRefused(() => gzip.decompress(damaged, 1000))).toBe(true);
+      }
+    },
+  );
 
   test('one bare block of snappy is read', () => {
     const snappy: { compress_raw(bytes: Uint8Array): Uint8Array } = createRequire(import.meta.url)('snappy-wasm');

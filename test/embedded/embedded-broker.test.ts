@@ -77,7 +77,7 @@ test('a store that was left without a close is recovered', async () => {
   await consumer.close();
 });
 
-test.each(['gzip', 'lz4'] as const)(
+test.each(['gzip', 'snappy', 'lz4'] as const)(
   '%s is read, and a codec that the host lacks is refused by its Kafka error',
   async (compression) => {
     const broker = await open(new MemoryStore());

@@ -6,7 +6,7 @@ import { type SourceFile, sourceFiles } from './source-files.ts';
 /** What each room may import besides itself. `assembly/shared` holds constants only and is open to all that say so. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/core': [],
-  // LZ4 is the kernels' own.
+  // LZ4 and Snappy are the kernels' own.
   'src/compression': ['src/core', 'src/wasm'],
   'src/wasm': ['src/core', 'assembly/shared'],
   'src/protocol': ['src/core'],

@@ -1,19 +1,18 @@
-// The codecs in a Node process: gzip of the runtime, lz4 of the kernels, the others from WebAssembly packages that are
-// loaded when they are first used. It owns which package does what; formats are those of src/compression.
+// The codecs in a Node process: gzip of the runtime, snappy and lz4 of the kernels, zstd from a WebAssembly package that is
+// loaded when it is first used. It owns which package does what; formats are those of src/compression.
 
 import { createRequire } from 'node:module';
 import { constants, gunzipSync, gzipSync } from 'node:zlib';
 import type { Codecs } from '../../client/compression.ts';
 import { malformed } from '../../compression/malformed.ts';
-import { createSnappyCodec } from '../../compression/snappy-stream.ts';
 import { createZstdCodec } from '../../compression/zstd-frames.ts';
 import type { BatchCodec, BatchCodecs } from '../../core/compression.ts';
 import { LogFault } from '../../core/fault.ts';
 import { Kernels } from '../../wasm/kernels.ts';
 import { createLz4Codec } from '../../wasm/lz4-codec.ts';
+import { createSnappyCodec } from '../../wasm/snappy-codec.ts';
 import { loadWasmModule } from './wasm-modules.ts';
 
-type SnappyPackage = Readonly<Pick<typeof import('snappy-wasm'), 'compress_raw' | 'decompress_raw'>>;
 type ZstdPackage = Readonly<Pick<typeof import('@bokuweb/zstd-wasm'), 'compress' | 'decompress' | 'init'>>;
 
 /** Bounds of the pieces in which zlib puts out what it makes: it sets one aside before it knows how much comes. */
@@ -36,7 +35,12 @@ export interface NodeCodecs {
 export function createNodeCodecs(): NodeCodecs {
   const zstd = new ZstdLoader();
   return {
-    codecs: { gzip: GZIP, snappy: createSnappy(), lz4: createLz4(), zstd: zstd.codec },
+    codecs: {
+      gzip: GZIP,
+      snappy: createSnappyCodec(ownKernels),
+      lz4: createLz4Codec(ownKernels),
+      zstd: zstd.codec,
+    },
     get isLoaded() {
       return zstd.isLoaded;
     },
@@ -81,26 +85,9 @@ function gzipChunk(expectedBytes: number): number {
   return Math.max(GZIP_CHUNK_BYTES_MIN, Math.min(GZIP_CHUNK_BYTES_MAX, expectedBytes));
 }
 
-/** Calls `load` once, when its result is first asked for. */
-function once<T>(load: () => T): () => T {
-  let loaded: { readonly value: T } | undefined;
-  return () => {
-    loaded ??= { value: load() };
-    return loaded.value;
-  };
-}
-
-function createSnappy(): BatchCodec {
-  const snappy = once((): SnappyPackage => createRequire(import.meta.url)('snappy-wasm'));
-  return createSnappyCodec({
-    compress: (bytes) => snappy().compress_raw(bytes),
-    decompress: (bytes) => snappy().decompress_raw(bytes),
-  });
-}
-
 /** Kernels of its own: nobody else relies on their scratch. */
-function createLz4(): BatchCodec {
-  return createLz4Codec(() => Kernels.create(loadWasmModule('plain')));
+function ownKernels(): Kernels {
+  return Kernels.create(loadWasmModule('plain'));
 }
 
 class ZstdLoader {

@@ -34,7 +34,7 @@ export interface ObjectBrokerOptions {
   readonly wasm: WebAssembly.Module;
   /** Broker configuration under Kafka's names, as written. */
   readonly config?: Readonly<Record<string, string>>;
-  /** By default gzip and lz4; batches of other codecs are refused. */
+  /** By default gzip, snappy and lz4; batches of other codecs are refused. */
   readonly codecs?: BatchCodecs;
   /** By default warnings and errors go to the console. */
   readonly logger?: Logger;
