@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll } from 'vitest';
 import { BrokerProcess, temporaryDirectory } from '../support/broker-process.ts';
+import { freePort } from '../support/free-port.ts';
 
 /** Kafka's habit is to wait seconds for members that start together, and between heartbeats; tests have little time. */
 export const QUICK_GROUPS: readonly string[] = [
@@ -28,7 +29,8 @@ export function useBroker(
   const settings = configuration.flatMap((entry) => ['--set', entry]);
   let broker: BrokerProcess | undefined;
   beforeAll(async () => {
-    const address = kafka === undefined ? {} : { kafka };
+    // Ports that are still free when the broker comes back to them.
+    const address = { kafka: kafka ?? `127.0.0.1:${await freePort()}`, http: `127.0.0.1:${await freePort()}` };
     broker = await BrokerProcess.start({ dataDirectory: directory.path, arguments: settings, ...address });
   });
   afterAll(async () => {
@@ -48,10 +50,9 @@ export function useBroker(
     },
     async killAndRestart() {
       const before = running();
-      const { address, kafka } = before;
+      const { address: http, kafka } = before;
       await before.stop('SIGKILL');
-      const arguments_ = [...settings, '--http', address];
-      broker = await BrokerProcess.start({ dataDirectory: directory.path, kafka, arguments: arguments_ });
+      broker = await BrokerProcess.start({ dataDirectory: directory.path, arguments: settings, kafka, http });
     },
   };
 }

@@ -11,7 +11,7 @@ const SENDS_IN_FLIGHT = 12;
 /** Small, so that the records of a turn are several batches. */
 const BATCH_BYTES = 2000;
 /** Longer than any restart of the broker. */
-const DELIVERY_TIMEOUT_MS = 120_000;
+const DELIVERY_TIMEOUT_MS = 600_000;
 const BACKOFF = { retryBackoffMs: 20, retryBackoffMaxMs: 200 };
 
 export interface Acknowledged {

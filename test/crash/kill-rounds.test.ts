@@ -21,5 +21,5 @@ test.each([
     expect(result.acknowledged).toBeGreaterThan(0);
     directory.remove();
   },
-  rounds * 10_000 + 60_000,
+  rounds * 10_000 + 300_000,
 );

@@ -5,7 +5,6 @@
 // broker's doing; the project's own client retries through every kill, so that all it sends must be there once.
 
 import { readdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { NodeStore } from '../../src/platform/node/node-store.ts';
 import { loadWasmModule } from '../../src/platform/node/wasm-modules.ts';
 import { produce } from '../../src/protocol/messages/00-produce.ts';
@@ -17,6 +16,7 @@ import { RecordBatchDecoder } from '../../src/wasm/record-batch-decoder.ts';
 import { RecordBatchEncoder } from '../../src/wasm/record-batch-encoder.ts';
 import { BrokerProcess } from '../support/broker-process.ts';
 import { FrameClient } from '../support/frame-client.ts';
+import { freePort } from '../support/free-port.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { type Acknowledged, ClientWriters } from './client-writers.ts';
 
@@ -184,7 +184,7 @@ class KillRounds {
       try {
         const response = await client.request(produce, PRODUCE_VERSION, {
           acks: lane % 2 === 0 ? -1 : 1,
-          timeoutMs: 30_000,
+          timeoutMs: 120_000,
           topicData: [{ name: TOPIC, partitionData: [{ index: partition, records }] }],
         });
         const answer = response.responses[0]?.partitionResponses[0];
@@ -280,28 +280,11 @@ function orderViolations(records: ReadonlyMap<number, string>, partition: number
   return violations;
 }
 
-/**
- * A port of loopback below those from which the system takes the ports of outgoing connections: a client that looks for a
- * dead broker there would otherwise find itself sooner or later.
- */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    await new Promise((resolve) => server.close(resolve));
-    if (isFree) return port;
-  }
-}
-
 async function createTopic(url: string): Promise<void> {
   const client = await FrameClient.connect(url);
   const response = await client.request(createTopics, 5, {
     topics: [{ name: TOPIC, numPartitions: PARTITIONS, replicationFactor: 1, assignments: [], configs: [] }],
-    timeoutMs: 10_000,
+    timeoutMs: 120_000,
     validateOnly: false,
   });
   client.close();

@@ -56,7 +56,7 @@ describe.each(CODECS)('%s', (codec) => {
       server: broker.url,
       input,
     });
-    expect(produced.code).toBe(0);
+    expect(`${produced.code} ${produced.stderr}`).toMatch(/^0 /);
     const consumed = await runCommand(['consume', `cli-${codec}`, '--until-end'], { server: broker.url });
     expect(consumed.stdout.equals(input)).toBe(true);
     const dump = await dumped(`cli-${codec}`);

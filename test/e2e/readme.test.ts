@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { ROOT } from '../house/source-files.ts';
-import { BrokerProcess, temporaryDirectory } from '../support/broker-process.ts';
+import { BrokerProcess, PROCESS_MS_MAX, temporaryDirectory } from '../support/broker-process.ts';
 import { runCommand } from '../support/run-command.ts';
 
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
@@ -42,7 +42,7 @@ function here(text: string): string {
 async function runScript(name: string, text: string): Promise<string> {
   const file = join(scratch, name);
   writeFileSync(file, here(text));
-  const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: 20_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: PROCESS_MS_MAX });
   return stdout;
 }
 
@@ -64,8 +64,8 @@ test('npx finds the command in this checkout', async () => {
   // npx keeps a link to every checkout that it was run in, under the checkout's path: a newcomer has none.
   const { stdout } = await promisify(execFile)('npx', ['millrace', '--version'], {
     cwd: ROOT,
-    env: { ...process.env, npm_config_cache: cache.path },
-    timeout: 20_000,
+    env: { ...process.env, npm_config_cache: cache.path, npm_config_update_notifier: 'false' },
+    timeout: PROCESS_MS_MAX,
   });
   cache.remove();
   expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);

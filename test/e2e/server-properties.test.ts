@@ -1,12 +1,11 @@
 // A broker that is started with the server.properties of Kafka's quickstart, and a Kafka client that knows no other.
 
-import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, expect, test } from 'vitest';
 import { BrokerProcess, temporaryDirectory } from '../support/broker-process.ts';
+import { freePort } from '../support/free-port.ts';
 import { runCommand } from '../support/run-command.ts';
 import { QUICKSTART_PROPERTIES } from '../support/server-properties.ts';
 
@@ -18,20 +17,6 @@ afterAll(async () => {
   await broker?.stop('SIGTERM');
   directory.remove();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return portOf(address);
-}
-
-function portOf(address: AddressInfo | string | null): number {
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return address.port;
-}
 
 function write(properties: Readonly<Record<string, string>>): void {
   const lines = Object.entries({ ...QUICKSTART_PROPERTIES, ...properties }).map(([key, value]) => `${key}=${value}\n`);
@@ -65,7 +50,7 @@ test('Kafka’s server.properties starts a broker, in the directory and on the l
   expect(topics[0]?.partitions).toHaveLength(3);
   expect(await admin.describeCluster()).toMatchObject({ brokers: [{ nodeId: 1, host: 'localhost', port }] });
   await admin.disconnect();
-}, 30_000);
+});
 
 test('several directories, and TLS, are told before anything is made', async () => {
   const [first, second] = [join(directory.path, 'a'), join(directory.path, 'b')];

@@ -143,11 +143,11 @@ export async function fuzzJson({
   const endMs = performance.now() + seconds * 1000;
   let messages = 0;
   let answers = 0;
-  while (performance.now() < endMs) {
+  do {
     const texts = Array.from({ length: 50 }, () => hostile.next());
     answers += await attackSession(gateway, texts);
     messages += texts.length;
-  }
+  } while (performance.now() < endMs);
   gateway.close();
   await running.close();
   return { messages, answers };

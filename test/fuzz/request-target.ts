@@ -29,8 +29,9 @@ const CANARY_CONFIGS = {
   'compression.type': 'producer',
 };
 export const TOPIC_NAMES: readonly string[] = ['alpha', 'beta', 'gamma', 'missing', 'bad name', ''];
-/** Waits that the requests themselves ask for are given up by ending the connection; no answer may take longer. */
-const ANSWER_MS_MAX = 5000;
+/** Waits that the requests themselves ask for are given up by ending the connection; no answer may take longer, on a busy
+ * machine neither. None takes more than some milliseconds on one that is not. */
+const ANSWER_MS_MAX = 60_000;
 const FRAMES_AT_ONCE = 40;
 const FRAMES_PER_BROKER = 4000;
 const BYTES_GROWTH_MAX = 600 * 1024 * 1024;

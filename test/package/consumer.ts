@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from '../house/source-files.ts';
+import { PROCESS_MS_MAX } from '../support/broker-process.ts';
 
 const run = promisify(execFile);
 
@@ -28,7 +29,7 @@ export class Consumer {
     if (name === undefined) throw new Error('npm has packed nothing');
     const consumer = new Consumer(root, join(packed, name));
     consumer.write('package.json', JSON.stringify({ name: 'consumer', private: true }));
-    const flags = ['--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
+    const flags = ['--no-audit', '--no-fund', '--prefer-offline', '--fetch-retries=5', '--loglevel=error'];
     await run('npm', ['install', ...flags, consumer.tarball], { cwd: root });
     return consumer;
   }
@@ -41,14 +42,20 @@ export class Consumer {
 
   /** Runs a script of the project, and returns what it printed. */
   async node(name: string, text: string): Promise<string> {
-    const { stdout } = await run(process.execPath, [this.write(name, text)], { cwd: this.root, timeout: 30_000 });
+    const { stdout } = await run(process.execPath, [this.write(name, text)], {
+      cwd: this.root,
+      timeout: PROCESS_MS_MAX,
+    });
     return stdout;
   }
 
   /** Runs a tool of this checkout in the project; what it printed, whether it was content or not. */
   async tool(name: string, args: readonly string[]): Promise<{ readonly isContent: boolean; readonly output: string }> {
     try {
-      const { stdout } = await run(join(ROOT, 'node_modules/.bin', name), args, { cwd: this.root, timeout: 60_000 });
+      const { stdout } = await run(join(ROOT, 'node_modules/.bin', name), args, {
+        cwd: this.root,
+        timeout: PROCESS_MS_MAX,
+      });
       return { isContent: true, output: stdout };
     } catch (error) {
       const output = error instanceof Error && 'stdout' in error ? `${error.stdout}` : String(error);

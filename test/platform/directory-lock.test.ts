@@ -56,4 +56,4 @@ test('of many processes that start at once one has the directory, and a killed o
     }
     await started();
   }
-}, 60_000);
+});

@@ -9,7 +9,7 @@ import { afterEach, expect, test } from 'vitest';
 import { connect, type InProcessBroker, type OpenBrokerOptions, openBroker } from '../../src/platform/node/index.ts';
 import { take } from '../client/fixture.ts';
 import { ROOT } from '../house/source-files.ts';
-import { temporaryDirectory } from '../support/broker-process.ts';
+import { PROCESS_MS_MAX, temporaryDirectory } from '../support/broker-process.ts';
 
 const closers: (() => unknown)[] = [];
 
@@ -37,7 +37,7 @@ async function run(name: string, script: string): Promise<string> {
   mkdirSync(scratch, { recursive: true });
   const file = join(scratch, `${name}.mjs`);
   writeFileSync(file, script);
-  const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: 30_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: PROCESS_MS_MAX });
   rmSync(file);
   return stdout;
 }
@@ -147,8 +147,9 @@ const left = () => {
 };
 const before = files();
 const { files: during, threads } = await round();
-let turns = 0;
-while (left().length > 0 && turns++ < 10_000) await turn();
+// What closes does so beside this thread, as soon as the machine lets it.
+const endMs = performance.now() + 60_000;
+while ((left().length > 0 || files() !== before) && performance.now() < endMs) await turn();
 const after = files();
 rmSync(directory, { recursive: true });
 const resources = left();
@@ -170,21 +171,17 @@ test('a process that forgets to close ends by itself where there is no listener'
 });
 
 const START = `
+import timers from 'node:timers';
 import { openBroker } from 'millrace';
-const started = performance.now();
+// Timers are made, and none of them ever fires.
+const never = () => ({ ref() {}, unref() {}, hasRef: () => false, refresh() {}, [Symbol.toPrimitive]: () => 0 });
+for (const name of ['setTimeout', 'setInterval']) timers[name] = globalThis[name] = never;
 const broker = await openBroker();
-const open = performance.now();
 await broker.client().producer().send({ topic: 'orders', messages: [{ value: 'x' }] });
-const produced = performance.now();
-await broker.close();
-console.log(JSON.stringify({ open: open - started, produced: produced - started }));
+console.log('acknowledged');
+process.exit();
 `;
 
-test('it is open in less than 50 ms, the first record acknowledged', async () => {
-  // The fastest of several processes: what others do on the machine is not what is measured.
-  let fastest = Number.POSITIVE_INFINITY;
-  for (let tries = 0; tries < 12 && fastest >= 50; tries++) {
-    fastest = Math.min(fastest, JSON.parse(await run('start', START)).produced);
-  }
-  expect(fastest).toBeLessThan(50);
+test('it is open, and its first record acknowledged, without a wait for any timer', async () => {
+  expect(await run('start', START)).toBe('acknowledged\n');
 });

@@ -119,13 +119,16 @@ export interface FuzzOptions {
   readonly decode?: (frame: GoldenFrame, bytes: Uint8Array) => unknown;
 }
 
+/** However little of the time the machine has for them. */
+const RUNS_MIN = 2000;
+
 export interface FuzzResult {
   readonly runs: number;
   readonly malformed: number;
 }
 
 /**
- * Decodes mutated messages until the time is over. Throws, naming seed, run and bytes, when one does anything but
+ * Decodes mutated messages until the time is over and there were enough. Throws, naming seed, run and bytes, when one does anything but
  * decode or be malformed, or when what it decodes to does not survive being encoded and decoded again.
  */
 export function fuzzCodec({ seed, budgetMs, decode: decodeFrame = decode }: FuzzOptions): FuzzResult {
@@ -134,7 +137,7 @@ export function fuzzCodec({ seed, budgetMs, decode: decodeFrame = decode }: Fuzz
   const end = performance.now() + budgetMs;
   let runs = 0;
   let malformed = 0;
-  for (; performance.now() < end; runs++) {
+  for (; runs < RUNS_MIN || performance.now() < end; runs++) {
     const frame = random.pick(frames);
     const bytes = mutated(frame.bytes, random);
     try {
@@ -174,7 +177,7 @@ export function fuzzHeaders({ seed, budgetMs }: FuzzOptions): FuzzResult {
   let runs = 0;
   let malformed = 0;
   for (const frame of hostileRequestFrames(seed)) {
-    if (performance.now() >= end) break;
+    if (runs >= RUNS_MIN && performance.now() >= end) break;
     runs++;
     if (decodedOrMalformed(() => readRequestHeader(new Reader(frame), findApi)) === undefined) malformed++;
   }

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ROOT } from '../house/source-files.ts';
 
+/** A process that should have ended by itself is killed after this: far more than a busy machine takes. */
+export const PROCESS_MS_MAX = 240_000;
 export const CLI = join(ROOT, 'dist/bin/millrace.cjs');
 
 /** A directory of its own for one test, and its removal. */

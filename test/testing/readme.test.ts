@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ROOT } from '../house/source-files.ts';
+import { PROCESS_MS_MAX } from '../support/broker-process.ts';
 
 const page = readFileSync(join(ROOT, 'src/testing/README.md'), 'utf8');
 /** Inside of the package, where `millrace/testing` is this very checkout. */
@@ -37,7 +38,7 @@ async function run(args: readonly string[], environment: Readonly<Record<string,
   } = process.env;
   const { stdout, stderr } = await promisify(execFile)(process.execPath, args, {
     cwd: scratch,
-    timeout: 50_000,
+    timeout: PROCESS_MS_MAX,
     env: { ...inherited, NO_COLOR: '1', ...environment },
   });
   return stdout + stderr;

@@ -118,11 +118,20 @@ describe('uniform', () => {
     );
   });
 
-  test('shares thousands of partitions quickly', () => {
-    const subscriptions = Array.from({ length: 200 }, (_, index) => (index % 2 === 0 ? [0] : [0, 1]));
-    const startMs = performance.now();
-    const assignment = uniform(input([4000, 4000], subscriptions));
-    expect(performance.now() - startMs).toBeLessThan(5000);
+  test('looks at each member a few times for each of thousands of partitions', () => {
+    const [partitions, count] = [4000, 200];
+    const subscriptions = Array.from({ length: count }, (_, index) => (index % 2 === 0 ? [0] : [0, 1]));
+    const { topics, members } = input([partitions, partitions], subscriptions);
+    let looks = 0;
+    const watched = members.map(({ memberId, ...member }) => ({
+      ...member,
+      get memberId() {
+        looks++;
+        return memberId;
+      },
+    }));
+    const assignment = uniform({ topics, members: watched });
+    expect(looks).toBeLessThan(2 * partitions * count * 2);
     expect(Math.max(...sizes(assignment)) - Math.min(...sizes(assignment))).toBeLessThanOrEqual(1);
   });
 });
@@ -203,10 +212,9 @@ describe('expressions for topics', () => {
   });
 
   test('hold nobody up: what makes backtracking explode takes no time, and what would grow too large is refused', () => {
-    const startMs = performance.now();
+    // Backtracking would not come to an end.
     const pattern = new TopicPattern('(a*)*(a|aa)+(.*a){12}b');
     expect(pattern.matches('a'.repeat(249))).toBe(false);
-    expect(performance.now() - startMs).toBeLessThan(1000);
     expect(() => new TopicPattern('((a{50}){50}){50}')).toThrow(PatternFault);
     expect(() => new TopicPattern('('.repeat(5000))).toThrow(PatternFault);
   });

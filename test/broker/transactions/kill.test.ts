@@ -196,7 +196,7 @@ const ROUNDS: readonly Rounds[] = [
 ];
 
 for (const rounds of ROUNDS) {
-  test(`${rounds.name} at any operation: no transaction is torn, none hangs`, { timeout: 120_000 }, async () => {
+  test(`${rounds.name} at any operation: no transaction is torn, none hangs`, async () => {
     const operations = await operationsOf();
     expect(operations).toBeGreaterThan(30);
     let whole = 0;

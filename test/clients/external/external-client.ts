@@ -5,14 +5,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../house/source-files.ts';
-import { BrokerProcess, temporaryDirectory } from '../../support/broker-process.ts';
+import { BrokerProcess, PROCESS_MS_MAX, temporaryDirectory } from '../../support/broker-process.ts';
 import { QUICK_GROUPS } from '../client-broker.ts';
 
 export const EXTERNAL = join(ROOT, 'test/clients/external');
 /** Where install.sh puts what no package manager of the system has. */
 export const INSTALLED = join(ROOT, 'dist/clients');
 /** A suite may take this long: the clients have timers of their own, and the JVM starts slowly. */
-const SUITE_MS_MAX = 300_000;
+const SUITE_MS_MAX = 600_000;
 
 export interface ProgramResult {
   readonly code: number | null;
@@ -26,7 +26,11 @@ export function runProgram(
   options: { readonly input?: string; readonly cwd?: string; readonly timeoutMs?: number } = {},
 ): Promise<ProgramResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: 'pipe', cwd: options.cwd, timeout: options.timeoutMs ?? 30_000 });
+    const child = spawn(command, args, {
+      stdio: 'pipe',
+      cwd: options.cwd,
+      timeout: options.timeoutMs ?? PROCESS_MS_MAX,
+    });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));

@@ -10,7 +10,7 @@ import { EXTERNAL, INSTALLED, type ProgramResult, runProgram } from './external-
 
 export const JAVA = '/usr/bin/java';
 const SOURCES = join(EXTERNAL, 'java');
-const TIMEOUT_MS = 280_000;
+const TIMEOUT_MS = 580_000;
 
 function installed(prefix: string): string {
   const found = existsSync(INSTALLED) ? readdirSync(INSTALLED).find((name) => name.startsWith(prefix)) : undefined;

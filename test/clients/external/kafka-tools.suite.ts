@@ -15,7 +15,7 @@ const QUICK_SESSIONS = [
   'group.consumer.min.heartbeat.interval.ms=1000',
   'group.consumer.heartbeat.interval.ms=1000',
 ];
-const TEST_MS_MAX = 120_000;
+const TEST_MS_MAX = 300_000;
 
 describeClient("Kafka's tools", KAFKA_NEEDS, () => {
   const broker = useExternalBroker('kafka-tools', { configuration: QUICK_SESSIONS });

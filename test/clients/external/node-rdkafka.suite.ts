@@ -38,7 +38,7 @@ describeClient('node-rdkafka', [join(PACKAGE, 'complete')], () => {
   const node = ['UV_THREADPOOL_SIZE=16', process.execPath, suite, join(PACKAGE, 'package.json')];
   testCases(
     cases,
-    (bootstrap) => runProgram('/usr/bin/env', [...node, bootstrap], { timeoutMs: 280_000 }),
+    (bootstrap) => runProgram('/usr/bin/env', [...node, bootstrap], { timeoutMs: 580_000 }),
     useExternalBroker('node-rdkafka'),
   );
 });

@@ -16,7 +16,7 @@ const PYTHON = '/usr/bin/python3';
 const PACKAGES = '/usr/lib/python3/dist-packages';
 
 function python(suite: string, bootstrap: string): Promise<ProgramResult> {
-  return runProgram(PYTHON, [join(EXTERNAL, 'python', suite), bootstrap], { timeoutMs: 280_000 });
+  return runProgram(PYTHON, [join(EXTERNAL, 'python', suite), bootstrap], { timeoutMs: 580_000 });
 }
 
 describeClient('confluent-kafka for Python', [PYTHON, join(PACKAGES, 'confluent_kafka')], () => {

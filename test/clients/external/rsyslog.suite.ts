@@ -6,6 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { BrokerProcess, temporaryDirectory } from '../../support/broker-process.ts';
+import { freePort } from '../../support/free-port.ts';
 import { runCommand } from '../../support/run-command.ts';
 import { describeClient, EXTERNAL, runProgram } from './external-client.ts';
 
@@ -13,8 +14,8 @@ const RSYSLOGD = '/usr/sbin/rsyslogd';
 const OMKAFKA = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/rsyslog/omkafka.so`;
 const LOGGER = '/usr/bin/logger';
 const LINES = 200;
-const WITHIN = { timeout: 90_000, interval: 500 };
-const TEST_MS_MAX = 120_000;
+const WITHIN = { timeout: 240_000, interval: 500 };
+const TEST_MS_MAX = 300_000;
 
 describeClient('rsyslog', [RSYSLOGD, OMKAFKA, LOGGER], () => {
   const data = temporaryDirectory('rsyslog-broker');
@@ -24,7 +25,7 @@ describeClient('rsyslog', [RSYSLOGD, OMKAFKA, LOGGER], () => {
   let rsyslogd: ChildProcess;
 
   beforeAll(async () => {
-    broker = await BrokerProcess.start({ dataDirectory: data.path });
+    broker = await BrokerProcess.start({ dataDirectory: data.path, kafka: `127.0.0.1:${await freePort()}` });
     const configuration = join(work.path, 'rsyslog.conf');
     const template = readFileSync(join(EXTERNAL, 'rsyslog/rsyslog.conf'), 'utf8');
     const filled = template
@@ -35,7 +36,7 @@ describeClient('rsyslog', [RSYSLOGD, OMKAFKA, LOGGER], () => {
     rsyslogd = spawn(RSYSLOGD, ['-n', '-f', configuration, '-i', join(work.path, 'pid')], { stdio: 'inherit' });
     const created = await runCommand(['topic', 'create', 'syslog'], { server: broker.url });
     expect(`${created.code} ${created.stderr}`).toBe('0 ');
-    await vi.waitFor(() => expect(existsSync(socket)).toBe(true), { timeout: 30_000 });
+    await vi.waitFor(() => expect(existsSync(socket)).toBe(true), { timeout: 240_000 });
   }, TEST_MS_MAX);
   afterAll(async () => {
     rsyslogd.kill('SIGTERM');

