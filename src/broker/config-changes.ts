@@ -56,7 +56,7 @@ function valueAfter(request: ConfigChanges, change: ConfigChange): string | null
   }
   const definition = request.table.find(change.name);
   if (definition === undefined) {
-    return refuse(ERROR_CODES.INVALID_CONFIG, `Unknown configuration ${quote(change.name)}`);
+    return refuse(ERROR_CODES.INVALID_CONFIG, request.table.unknown(change.name));
   }
   if (!definition.dynamic) {
     return refuse(ERROR_CODES.INVALID_CONFIG, `Configuration ${change.name} cannot change while the broker runs`);

@@ -163,7 +163,10 @@ function planConfigs({ config }: BrokerServices, wishes: TopicWish['configs']): 
 function checkTopicConfig(name: string, given: string | null): string | Refusal {
   const definition = TOPIC_CONFIGS.find(name);
   if (definition === undefined) {
-    return refuse(ERROR_CODES.INVALID_CONFIG, `Unknown topic config name: ${quote(name)}`);
+    return refuse(
+      ERROR_CODES.INVALID_CONFIG,
+      `Unknown topic config name: ${quote(name)}${TOPIC_CONFIGS.suggestion(name)}`,
+    );
   }
   if (given === null) {
     return refuse(ERROR_CODES.INVALID_CONFIG, `Null value not supported for topic configs: ${name}`);

@@ -15,7 +15,8 @@ export function parseHostPort(text: string): HostPort {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3] ?? -1);
   if (match === null || port > PORT_LAST) {
-    throw new InvalidArgumentError('It takes HOST:PORT, for example 127.0.0.1:8092; port 0 picks a free one.');
+    const example = /^\d{1,5}$/.test(text) && Number(text) <= PORT_LAST ? text : '8092';
+    throw new InvalidArgumentError(`It takes HOST:PORT, such as 127.0.0.1:${example}; port 0 picks a free one.`);
   }
   const host = match[1] ?? match[2] ?? '';
   return { host: host === '' ? '127.0.0.1' : host, port };
@@ -46,15 +47,30 @@ export function oneOf<const Word extends string>(words: readonly Word[]): (text:
 }
 
 /** Collects `KEY=VALUE`, given any number of times. */
-export function collectPairs(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
+export function collectPairs(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('It takes KEY=VALUE, for example retention.ms=3600000.');
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
 /** Collects a value that may be given any number of times. */
-export function collect(text: string, before: readonly string[]): string[] {
-  return [...before, text];
+export function collect(text: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), text];
+}
+
+/** A name or path. */
+export function notEmpty(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It takes at least one character.');
+  return text;
+}
+
+/** Collects origins as browsers write them, or `*`; of anything else no page could ever come. */
+export function collectOrigins(text: string, before: readonly string[] | undefined): string[] {
+  const origin = text.replace(/\/$/, '').toLowerCase();
+  if (text !== '*' && (!URL.canParse(origin) || new URL(origin).origin !== origin)) {
+    throw new InvalidArgumentError('It takes SCHEME://HOST[:PORT], such as https://app.example, or * for every one.');
+  }
+  return collect(text, before);
 }
 
 /** `beginning`, `end`, an offset, or a time: ISO 8601, or `@` and milliseconds since 1970. */

@@ -3,7 +3,7 @@
 import { Command, Option } from 'commander';
 import type { Client, ConsumedBatch, ConsumedRecord, Consumer, StartPosition } from '../client/index.ts';
 import { LogFault } from '../core/fault.ts';
-import { oneOf, parseSeparator, parseStart, wholeNumber } from './arguments.ts';
+import { notEmpty, oneOf, parseSeparator, parseStart, wholeNumber } from './arguments.ts';
 import { Output } from './output.ts';
 import { jsonLine, textLine } from './record-format.ts';
 import { serverOption, withClient } from './server-option.ts';
@@ -58,7 +58,7 @@ export function consumeCommand(): Command {
         .argParser(oneOf(ISOLATIONS))
         .default('read_uncommitted'),
     )
-    .option('--group <name>', 'share the topic with the other members of a group, and go on where it is')
+    .option('--group <name>', 'share the topic with the other members of a group, and go on where it is', notEmpty)
     .addOption(new Option('--format <format>', 'text or json').argParser(oneOf(FORMATS)).default('text'))
     .addOption(
       new Option('--key-separator <text>', 'print the key and this before the value').argParser(parseSeparator),

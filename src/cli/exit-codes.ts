@@ -20,6 +20,13 @@ export function lineOf(error: unknown): string {
   if (!(error instanceof LogFault)) {
     return `millrace: bug: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   }
-  const hint = CONNECTION_CODES.has(error.code) ? ' (is the broker running? `millrace start` runs one)' : '';
-  return `millrace: ${error.message.replaceAll('\n', ' ')} [${error.code}]${hint}`;
+  return `millrace: ${error.message.replaceAll('\n', ' ')} [${error.code}]${hintOf(error)}`;
+}
+
+/** A Kafka listener that is asked for a WebSocket takes the request for a frame that is too large, and hangs up. */
+function hintOf({ code, message }: LogFault): string {
+  if (!CONNECTION_CODES.has(code)) return '';
+  const wasHungUpOn = message.startsWith('cannot reach ws') && message.endsWith('socket hang up');
+  if (wasHungUpOn) return ' (a Kafka listener is reached by kafka://HOST:PORT)';
+  return ' (is the broker running? `millrace start` runs one)';
 }

@@ -1,7 +1,14 @@
 // `millrace group`: list, describe, reset and delete consumer groups.
 
 import { Command, Option } from 'commander';
-import type { Client, GroupAdmin, GroupDescription, OffsetToCommit, StartPosition } from '../client/index.ts';
+import {
+  BrokerFault,
+  type Client,
+  type GroupAdmin,
+  type GroupDescription,
+  type OffsetToCommit,
+  type StartPosition,
+} from '../client/index.ts';
 import { LogFault } from '../core/fault.ts';
 import { oneOf, parseStart } from './arguments.ts';
 import { type GroupLag, lagOf } from './group-lag.ts';
@@ -126,7 +133,7 @@ function resetCommand(): Command {
     .action((groupId: string, options: ResetOptions) =>
       withClient(options.server, async (client) => {
         const offsets = await resetOffsets(client, groupId, options);
-        await client.groups().setOffsets(groupId, offsets);
+        await commit(client.groups(), groupId, offsets);
         print(
           textTable(
             ['TOPIC', 'PARTITION', 'OFFSET'],
@@ -135,6 +142,17 @@ function resetCommand(): Command {
         );
       }),
     );
+}
+
+async function commit(groups: GroupAdmin, groupId: string, offsets: readonly OffsetToCommit[]): Promise<void> {
+  try {
+    await groups.setOffsets(groupId, offsets);
+  } catch (error) {
+    // A commit that comes from outside of a group is refused as that of a stranger while the group has members.
+    if (!(error instanceof BrokerFault) || error.error !== 'UNKNOWN_MEMBER_ID') throw error;
+    const words = `group ${groupId} has members: end them first, \`millrace group describe ${groupId}\` names them`;
+    throw new LogFault('ERR_BROKER', words, error);
+  }
 }
 
 async function resetOffsets(client: Client, groupId: string, { topic, to }: ResetOptions): Promise<OffsetToCommit[]> {
@@ -147,7 +165,21 @@ async function resetOffsets(client: Client, groupId: string, { topic, to }: Rese
   consumer.pause();
   const offsets = consumer.assignment.map((place) => ({ ...place, offset: consumer.position(place) }));
   await consumer.close();
+  if (typeof to === 'number') await checkOffsets(client, offsets);
   return offsets;
+}
+
+/** A group that goes on from an offset which is not there would begin wherever its consumers choose. */
+async function checkOffsets(client: Client, offsets: readonly OffsetToCommit[]): Promise<void> {
+  const [starts, ends] = await Promise.all([
+    client.admin().listOffsets(offsets, 'earliest'),
+    client.admin().listOffsets(offsets, 'latest'),
+  ]);
+  for (const [index, { topic, partition, offset }] of offsets.entries()) {
+    const [start, end] = [starts[index]?.offset ?? 0, ends[index]?.offset ?? offset];
+    if (offset >= start && offset <= end) continue;
+    throw new LogFault('ERR_USAGE', `--to ${offset}: ${topic}-${partition} has offsets from ${start} to ${end}`);
+  }
 }
 
 function deleteCommand(): Command {

@@ -72,11 +72,15 @@ async function dump(path: string, options: DumpOptions): Promise<void> {
 }
 
 function open(path: string): number {
+  let file: number;
   try {
-    return openSync(path, 'r');
+    file = openSync(path, 'r');
   } catch (error) {
     throw new LogFault('ERR_USAGE', `${path} cannot be read: ${error instanceof Error ? error.message : error}`, error);
   }
+  if (!fstatSync(file).isDirectory()) return file;
+  closeSync(file);
+  throw new LogFault('ERR_USAGE', `${path} cannot be read: it is a directory; name a .log file in it`);
 }
 
 interface PlacedBatch {

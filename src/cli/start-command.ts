@@ -7,7 +7,15 @@ import { Command, Option } from 'commander';
 import { LogFault } from '../core/fault.ts';
 import type { Logger } from '../core/logger.ts';
 import type { BegunThread } from '../platform/node/piscina-thread.ts';
-import { collect, collectPairs, type HostPort, oneOf, parseHostPort, wholeNumber } from './arguments.ts';
+import {
+  collectOrigins,
+  collectPairs,
+  type HostPort,
+  notEmpty,
+  oneOf,
+  parseHostPort,
+  wholeNumber,
+} from './arguments.ts';
 import type { LogLevel } from './broker-log.ts';
 
 /** In the working directory, like a build tool's: each project has its own, and removing it removes everything. */
@@ -31,8 +39,9 @@ Examples:
   $ millrace start --config server.properties --allow-origin https://app.example
 
 The data directory is created where it is missing. --set goes over --config; both take Kafka's names. A key that has no
-effect here is said, and one that promises what is not kept is refused. On a terminal it greets you; otherwise it logs JSON lines, one of which says
-{"msg":"ready","http":"HOST:PORT","kafka":"HOST:PORT"} when it serves. SIGTERM or SIGINT ends it in order, a second one at once.`;
+effect here is said, and one that promises what is not kept is refused. On a terminal it greets you; otherwise it logs
+JSON lines, one of which says {"msg":"ready","http":"HOST:PORT","kafka":"HOST:PORT"} when it serves. SIGTERM or SIGINT
+ends it in order, a second one at once.`;
 
 interface StartOptions {
   readonly dataDir?: string;
@@ -40,8 +49,8 @@ interface StartOptions {
   readonly kafka?: readonly (HostPort | typeof OFF)[];
   readonly workers: number;
   readonly config?: string;
-  readonly set: Readonly<Record<string, string>>;
-  readonly allowOrigin: readonly string[];
+  readonly set?: Readonly<Record<string, string>>;
+  readonly allowOrigin?: readonly string[];
   readonly logLevel: LogLevel;
 }
 
@@ -49,7 +58,11 @@ interface StartOptions {
 export function startCommand(thread: BegunThread | undefined): Command {
   return new Command('start')
     .description('run a broker')
-    .option('--data-dir <directory>', `where records are kept (default: ${DATA_DIRECTORY_DEFAULT}, or log.dirs)`)
+    .option(
+      '--data-dir <directory>',
+      `where records are kept (default: ${DATA_DIRECTORY_DEFAULT}, or log.dirs)`,
+      notEmpty,
+    )
     .addOption(
       new Option('--http <host:port>', 'address of WebSocket and HTTP; port 0 picks a free one')
         .argParser(parseHostPort)
@@ -67,8 +80,12 @@ export function startCommand(thread: BegunThread | undefined): Command {
       workersDefault(),
     )
     .option('--config <file>', "Kafka's server.properties: KEY=VALUE lines")
-    .option('--set <key=value>', 'one configuration value; repeatable', collectPairs, {})
-    .option('--allow-origin <origin>', 'let web pages of this origin in; repeatable', collect, [])
+    .option('--set <key=value>', 'one configuration value; repeatable', collectPairs)
+    .option(
+      '--allow-origin <origin>',
+      'let web pages of this origin in, or of every one with *; repeatable',
+      collectOrigins,
+    )
     .addOption(
       new Option('--log-level <level>', `what is logged: ${LOG_LEVELS.join(', ')}`)
         .argParser(oneOf(LOG_LEVELS))
@@ -100,7 +117,7 @@ async function start(options: StartOptions, thread: BegunThread | undefined): Pr
     kafka: kafkaOf(options, config),
     workers: options.workers,
     config,
-    allowOrigins: options.allowOrigin,
+    allowOrigins: options.allowOrigin ?? [],
     logger: log.logger,
     thread,
   });
@@ -128,10 +145,22 @@ function kafkaOf({ kafka }: StartOptions, config: Readonly<Record<string, string
   return addresses;
 }
 
-async function configOf({ config, set }: StartOptions): Promise<Record<string, string>> {
+/** What --config and --set say. Throws ERR_CONFIG that names the file where it alone is wrong. */
+async function configOf({ config, set = {} }: StartOptions): Promise<Record<string, string>> {
   if (config === undefined) return { ...set };
-  const { parseProperties } = await import('../broker/config/properties-file.ts');
-  return { ...parseProperties(readConfig(config)), ...set };
+  const text = readConfig(config);
+  const [{ parseProperties }, { checkStartKeys }] = await Promise.all([
+    import('../broker/config/properties-file.ts'),
+    import('../broker/config/start-entries.ts'),
+  ]);
+  try {
+    const entries = parseProperties(text);
+    checkStartKeys(Object.fromEntries(Object.entries(entries).filter(([name]) => !Object.hasOwn(set, name))));
+    return { ...entries, ...set };
+  } catch (error) {
+    if (!(error instanceof LogFault)) throw error;
+    throw new LogFault(error.code, `--config ${config}: ${error.message}`, error);
+  }
 }
 
 /** The directory given, else that of the config `log.dirs`, else the default. */
@@ -149,7 +178,11 @@ function readConfig(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new LogFault('ERR_CONFIG', `--config ${path} cannot be read: ${String(error)}`, error);
+    throw new LogFault(
+      'ERR_CONFIG',
+      `--config ${path} cannot be read: ${error instanceof Error ? error.message : error}`,
+      error,
+    );
   }
 }
 

@@ -28,13 +28,13 @@ interface FormatOptions extends ServerOptions {
 interface CreateOptions extends ServerOptions {
   readonly partitions?: number;
   readonly replicationFactor?: number;
-  readonly config: Readonly<Record<string, string>>;
+  readonly config?: Readonly<Record<string, string>>;
 }
 
 interface AlterOptions extends ServerOptions {
   readonly partitions?: number;
-  readonly config: Readonly<Record<string, string>>;
-  readonly unset: readonly string[];
+  readonly config?: Readonly<Record<string, string>>;
+  readonly unset?: readonly string[];
 }
 
 export function topicCommand(): Command {
@@ -62,14 +62,14 @@ function createCommand(): Command {
     .argument('<topic>', 'its name')
     .option('--partitions <number>', "partitions; by default the broker's num.partitions", wholeNumber(1))
     .option('--replication-factor <number>', "replicas; by default the broker's", wholeNumber(1))
-    .option('--config <key=value>', "a topic config by Kafka's name; repeatable", collectPairs, {})
+    .option('--config <key=value>', "a topic config by Kafka's name; repeatable", collectPairs)
     .action((topic: string, options: CreateOptions) =>
       withAdmin(options.server, (admin) => create(admin, topic, options)),
     );
 }
 
 async function create(admin: Admin, topic: string, options: CreateOptions): Promise<void> {
-  const { partitions, replicationFactor, config } = options;
+  const { partitions, replicationFactor, config = {} } = options;
   await admin.createTopics({
     topics: [
       {
@@ -155,8 +155,8 @@ function alterCommand(): Command {
     .description('change the configs of a topic, or raise its number of partitions')
     .argument('<topic>', 'its name')
     .option('--partitions <number>', 'new number of partitions', wholeNumber(1))
-    .option('--config <key=value>', "set a config by Kafka's name; repeatable", collectPairs, {})
-    .option('--unset <key>', 'put a config back to its default; repeatable', collect, [])
+    .option('--config <key=value>', "set a config by Kafka's name; repeatable", collectPairs)
+    .option('--unset <key>', 'put a config back to its default; repeatable', collect)
     .action((topic: string, options: AlterOptions) =>
       withAdmin(options.server, (admin) => alter(admin, topic, options)),
     );
@@ -164,8 +164,8 @@ function alterCommand(): Command {
 
 async function alter(admin: Admin, topic: string, options: AlterOptions): Promise<void> {
   const changes: ConfigChange[] = [
-    ...Object.entries(options.config).map(([name, value]) => ({ name, value })),
-    ...options.unset.map((name) => ({ name, value: null })),
+    ...Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value })),
+    ...(options.unset ?? []).map((name) => ({ name, value: null })),
   ];
   const { partitions } = options;
   if (changes.length === 0 && partitions === undefined) {

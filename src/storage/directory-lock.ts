@@ -110,7 +110,10 @@ function isBefore(one: ProcessIdentity, other: ProcessIdentity): boolean {
 }
 
 function locked(owner: ProcessIdentity): LogFault {
-  return new LogFault('ERR_DATA_DIRECTORY_LOCKED', `process ${owner.pid} has the data directory`);
+  return new LogFault(
+    'ERR_DATA_DIRECTORY_LOCKED',
+    `process ${owner.pid} has it; stop that, or choose another directory`,
+  );
 }
 
 /** Kafka's own lock file is empty and has no owner to be asked for. */

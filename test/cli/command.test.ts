@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -130,6 +131,33 @@ test('a broker that is not there is one line with a hint', async () => {
   expect(consumed.stderr).toMatch(/^millrace: cannot reach ws:\/\/127.0.0.1:1: .*ECONNREFUSED.*millrace start.*\n$/);
 });
 
+test('a listener that speaks another protocol is told as that', async () => {
+  const url = new URL(server);
+  const consumed = await runCommand(['consume', 't'], { server: `kafka://${url.host}` });
+  expect(consumed.code).toBe(1);
+  expect(consumed.stderr).toMatch(/answers in HTTP, not in Kafka's protocol: it is reached by ws:\/\/127.0.0.1:\d+ \[/);
+  const hangsUp = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+  await once(hangsUp, 'listening');
+  const address = hangsUp.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const refused = await runCommand(['consume', 't'], { server: `ws://127.0.0.1:${port}` });
+  hangsUp.close();
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toMatch(
+    /^millrace: cannot reach ws:.* \(a Kafka listener is reached by kafka:\/\/HOST:PORT\)\n$/,
+  );
+});
+
+test('a wrong line of --config is told with its file', async () => {
+  const path = join(directory.path, 'server.properties');
+  writeFileSync(path, 'num.partitions=3\nlog.retention.hours=24x\n');
+  const { code, stderr } = await runCommand(['start', '--config', path, '--data-dir', directory.path]);
+  expect(stderr).toBe(
+    `millrace: --config ${path}: Invalid value '24x' for configuration log.retention.hours: it takes a whole number from -1 to 2147483647 [ERR_CONFIG]\n`,
+  );
+  expect(code).toBe(2);
+});
+
 test('a topic that does not exist is told at once', async () => {
   const consumed = await runCommand(['consume', 'missing'], { server });
   expect(consumed.code).toBe(1);
@@ -148,6 +176,16 @@ test.each([
   [['start', '--config', '/nowhere/at/all'], /--config \/nowhere\/at\/all cannot be read/],
   [['topic', 'alter', 't'], /takes --partitions, --config or --unset/],
   [['log', 'dump', '/nowhere/at/all'], /cannot be read/],
+  [['log', 'dump', '/tmp'], /\/tmp cannot be read: it is a directory/],
+  [['start', '--kafka', '19092'], /HOST:PORT, such as 127\.0\.0\.1:19092/],
+  [['start', '--data-dir', ''], /--data-dir.*at least one character/],
+  [['start', '--allow-origin', 'app.example'], /--allow-origin.*https:\/\/app\.example/],
+  [
+    ['start', '--set', 'log.retention.hour=1'],
+    /Unknown configuration 'log\.retention\.hour' \(did you mean log\.retention\.hours\?\)/,
+  ],
+  [['consume', 't', '--group', ''], /--group.*at least one character/],
+  [['bench', 'produce', '--records', '1', '--json', '/nowhere/x.json'], /--json \/nowhere\/x\.json cannot be written/],
 ])('millrace %j is used wrongly: one line and exit code 2', async (args, message) => {
   const { code, stdout, stderr } = await runCommand(args, { server });
   expect(stderr).toMatch(message);

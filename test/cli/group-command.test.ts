@@ -1,6 +1,7 @@
 // `millrace group` and `millrace consume --group` against a broker process.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connect } from '../../src/platform/node/connect.ts';
 import { BrokerProcess, temporaryDirectory } from '../support/broker-process.ts';
 import { runCommand } from '../support/run-command.ts';
 
@@ -64,4 +65,18 @@ test('what a group cannot take is said', async () => {
   expect(await say('consume', 'orders', '--group', 'g', '--partition', '0')).toMatch(/^2 .*--partition/);
   expect(await say('consume', 'orders', '--group', 'g', '--from', '5')).toMatch(/^2 .*group reset/);
   expect(await say('group', 'reset', 'g', '--topic', 'orders')).toMatch(/^2 .*--to/);
+  expect(await say('group', 'reset', 'g', '--topic', 'orders', '--to', '999')).toMatch(
+    /^2 millrace: --to 999: orders-0 has offsets from 0 to \d+ /,
+  );
+});
+
+test('a group is not reset behind the back of its members', async () => {
+  const client = await connect(server);
+  const consumer = client.consumer({ groupId: 'busy' });
+  await consumer.subscribe({ topics: ['orders'], from: 'end' });
+  expect(await say('group', 'reset', 'busy', '--topic', 'orders', '--to', 'end')).toMatch(
+    /^1 millrace: group busy has members: end them first, .*group describe busy/,
+  );
+  await consumer.close();
+  await client.close();
 });

@@ -1,6 +1,7 @@
 // What one configuration key is: its type, default, bounds, and whether this broker can honour it. It knows no key.
 
 import { LogFault } from '../../core/fault.ts';
+import { similarName } from './similar-name.ts';
 
 /** Kafka's types of configuration values, with the numbers by which DescribeConfigs tells them. */
 export const CONFIG_TYPES = { boolean: 1, string: 2, int: 3, short: 4, long: 5, double: 6, list: 7 } as const;
@@ -161,7 +162,21 @@ export class ConfigTable {
 
   get(name: string): ConfigDefinition {
     const definition = this.#byName.get(name);
-    if (definition === undefined) throw new LogFault('ERR_CONFIG', `Unknown configuration ${quote(name)}`);
+    if (definition === undefined) throw new LogFault('ERR_CONFIG', this.unknown(name));
     return definition;
+  }
+
+  /** What is said of a name that is not there. */
+  unknown(name: string): string {
+    return `Unknown configuration ${quote(name)}${this.suggestion(name)}`;
+  }
+
+  /** The name that is most like this one, in words; empty where none is. */
+  suggestion(name: string): string {
+    const similar = similarName(
+      name,
+      this.definitions.map((definition) => definition.name),
+    );
+    return similar === undefined ? '' : ` (did you mean ${similar}?)`;
   }
 }

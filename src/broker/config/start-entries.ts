@@ -23,6 +23,14 @@ export interface StartEntries {
 
 /** Throws ERR_CONFIG that names all keys which are refused for one reason, or the first that is unknown or cannot be so. */
 export function checkStartEntries(given: Entries): StartEntries {
+  const checked = checkStartKeys(given);
+  checkNode(checked.entries);
+  dataDirectoryOf(checked.entries);
+  return checked;
+}
+
+/** Each key for itself, as of a part of what a broker is started with. */
+export function checkStartKeys(given: Entries): StartEntries {
   refuseForeign(Object.keys(given));
   const entries: Record<string, string> = {};
   const withoutEffect = new Map<string, string[]>();
@@ -31,8 +39,6 @@ export function checkStartEntries(given: Entries): StartEntries {
     if (checked !== undefined) entries[name] = checked;
     if (reason !== undefined) withoutEffect.set(reason, [...(withoutEffect.get(reason) ?? []), name]);
   }
-  checkNode(entries);
-  dataDirectoryOf(entries);
   return { entries, withoutEffect: Array.from(withoutEffect, ([reason, keys]) => ({ keys, reason })) };
 }
 
@@ -54,7 +60,7 @@ function checkEntry(name: string, given: string): CheckedEntry {
 
 function checkForeign(name: string): string {
   const foreign = foreignKey(name);
-  if (foreign === undefined) throw new LogFault('ERR_CONFIG', `Unknown configuration ${quote(name)}`);
+  if (foreign === undefined) throw new LogFault('ERR_CONFIG', BROKER_CONFIGS.unknown(name));
   return foreign.reason;
 }
 

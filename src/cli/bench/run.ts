@@ -1,13 +1,13 @@
 // A load from its plan to its report: the topic made ready, the load run with a live line, what it came to.
 
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { type Admin, BrokerFault } from '../../client/index.ts';
 import { LogFault } from '../../core/fault.ts';
 import { connectToServer } from '../server-connection.ts';
 import { startLiveLine } from './live-line.ts';
 import { runLoad } from './load-runner.ts';
 import type { LoadCount, LoadPlan } from './plan.ts';
-import { type BenchReport, type IntervalRate, reportOf, reportText } from './report.ts';
+import { type IntervalRate, reportOf, reportText } from './report.ts';
 
 const INTERVAL_MS = 1000;
 
@@ -25,6 +25,8 @@ export async function runBench(plan: LoadPlan, options: BenchOptions): Promise<v
   if (threads > plan.clients) {
     throw new LogFault('ERR_USAGE', `--threads ${threads}: each needs a client, and --clients is ${plan.clients}`);
   }
+  // A report that cannot be stored is told before the load, not after it.
+  const file = json === undefined ? undefined : openReport(json);
   await prepareTopic(plan, options);
   const startedAt = new Date();
   const cpuBefore = process.cpuUsage();
@@ -41,7 +43,9 @@ export async function runBench(plan: LoadPlan, options: BenchOptions): Promise<v
   const cpuSeconds = (user + system) / 1e6;
   const report = reportOf({ plan, threads, startedAt, results, cpuSeconds, intervals: intervals.rates });
   process.stdout.write(`${reportText(report)}\n`);
-  if (json !== undefined) store(json, report);
+  if (file === undefined) return;
+  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+  closeSync(file);
 }
 
 async function prepareTopic({ server, topic, clients, kind }: LoadPlan, { partitions }: BenchOptions): Promise<void> {
@@ -71,9 +75,9 @@ async function create(admin: Admin, topic: string, partitions: number | undefine
   }
 }
 
-function store(file: string, report: BenchReport): void {
+function openReport(file: string): number {
   try {
-    writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+    return openSync(file, 'w');
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new LogFault('ERR_USAGE', `--json ${file} cannot be written: ${reason}`, error);

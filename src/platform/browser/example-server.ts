@@ -22,8 +22,8 @@ const server = createServer(({ url = '/' }, response) => {
     response.writeHead(302, { location: '/example/index.html' }).end();
     return;
   }
-  const file = normalize(join(ROOT, decodeURIComponent(pathname)));
   try {
+    const file = normalize(join(ROOT, decodeURIComponent(pathname)));
     if (!file.startsWith(ROOT)) throw new Error('outside of the folder');
     const content = readFileSync(file);
     response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' }).end(content);
@@ -32,6 +32,10 @@ const server = createServer(({ url = '/' }, response) => {
   }
 });
 
+server.on('error', (error) => {
+  process.stderr.write(`the example page cannot be served on port ${PORT}: ${error.message}\n`);
+  process.exitCode = 1;
+});
 server.listen(PORT, '127.0.0.1', () => {
   process.stdout.write(`http://localhost:${PORT}/ (the broker: npm start)\n`);
 });

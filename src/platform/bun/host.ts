@@ -54,7 +54,11 @@ function openDirectory(path: string): HostDirectory {
   try {
     mkdirSync(path, { recursive: true });
   } catch (error) {
-    throw new LogFault('ERR_STORAGE', `data directory ${path} cannot be made: ${String(error)}`, error);
+    throw new LogFault(
+      'ERR_STORAGE',
+      `data directory ${path} cannot be made: ${error instanceof Error ? error.message : error}`,
+      error,
+    );
   }
   return openNodeDirectory(path);
 }

@@ -81,7 +81,11 @@ function openDirectory(deno: DenoApi, path: string): HostDirectory {
   try {
     deno.mkdirSync(path, { recursive: true });
   } catch (error) {
-    throw new LogFault('ERR_STORAGE', `data directory ${path} cannot be made: ${String(error)}`, error);
+    throw new LogFault(
+      'ERR_STORAGE',
+      `data directory ${path} cannot be made: ${error instanceof Error ? error.message : error}`,
+      error,
+    );
   }
   return {
     store: new DenoStore(deno, path),

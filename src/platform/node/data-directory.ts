@@ -36,7 +36,11 @@ function createRoot(path: string): void {
   try {
     createTree(path);
   } catch (error) {
-    throw new LogFault('ERR_STORAGE', `data directory ${path} cannot be made: ${String(error)}`, error);
+    throw new LogFault(
+      'ERR_STORAGE',
+      `data directory ${path} cannot be made: ${error instanceof Error ? error.message : error}`,
+      error,
+    );
   }
 }
 

@@ -11,6 +11,8 @@ import { CorkedWriter } from './corked-writer.ts';
 const PORT_DEFAULT = 9092;
 /** Bytes that may wait in the socket before senders are held back. */
 const BUFFERED_BYTES_MAX = 8 * 1024 * 1024;
+/** What an HTTP server answers to bytes that are no request of its protocol begins with this. */
+const HTTP = Buffer.from('HTTP/1.');
 /** How long what was taken may take to leave after the end, in milliseconds. */
 const CLOSE_MS_MAX = 5000;
 
@@ -105,12 +107,21 @@ class KafkaTcpTransport implements ClientTransport {
       onObjection: (reason) => this.#end(new LogFault('ERR_MALFORMED_FRAME', `${parts.about}: ${reason}`)),
       memory: UNFILLED_MEMORY,
     });
+    socket.once('data', (chunk: Uint8Array) => this.#refuseHttp(chunk));
     socket.on('data', (chunk: Uint8Array) => this.#splitter.push(chunk));
     socket.on('drain', () => this.#drained());
     socket.on('error', (error) => {
       this.#fault = error;
     });
     socket.on('close', () => this.#end(this.#lost()));
+  }
+
+  /** As a length these bytes are more than a gigabyte, so that no Kafka broker's answer is taken for them. */
+  #refuseHttp(chunk: Uint8Array): void {
+    if (!HTTP.equals(chunk.subarray(0, HTTP.length))) return;
+    const { about } = this.#parts;
+    const words = `${about} answers in HTTP, not in Kafka's protocol: it is reached by ws://${about}`;
+    this.#end(new LogFault('ERR_MALFORMED_FRAME', words));
   }
 
   #lost(): LogFault {
