@@ -12,7 +12,7 @@ import { createNodeCodecs } from '../src/platform/node/codecs.ts';
 import { serveGroups } from '../src/platform/node/group-port.ts';
 import { NodeStore } from '../src/platform/node/node-store.ts';
 import type { PartitionTask, PartitionWorkerData } from '../src/platform/node/piscina-thread.ts';
-import { mayNeedZstd } from '../src/platform/node/zstd-need.ts';
+import { mayNeedZstd } from '../src/platform/zstd-need.ts';
 import { Kernels } from '../src/wasm/kernels.ts';
 
 const pool = present(parentPort, 'the port to the pool');

@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { build } from 'esbuild';
 
-const WASM_NAME = 'millrace.wasm';
+const WASM_NAMES = ['millrace.wasm', 'zstd.wasm'];
 /** workerd's file descriptor for telling the ports that it found. */
 const CONTROL_FD = 3;
 
@@ -45,7 +45,9 @@ export class WorkerdPlace {
       external: ['workerd:*', 'cloudflare:*', '*.wasm'],
       logLevel: 'silent',
     });
-    copyFileSync(createRequire(import.meta.url).resolve('#wasm/millrace.wasm'), join(place.directory, WASM_NAME));
+    for (const name of WASM_NAMES) {
+      copyFileSync(createRequire(import.meta.url).resolve(`#wasm/${name}`), join(place.directory, name));
+    }
     writeFileSync(join(place.directory, 'config.capnp'), configuration(objects));
     return place;
   }
@@ -138,7 +140,7 @@ const config :Workerd.Config = (
 const worker :Workerd.Worker = (
   modules = [
     (name = "worker.js", esModule = embed "worker.js"),
-    (name = "${WASM_NAME}", wasm = embed "${WASM_NAME}"),
+    ${WASM_NAMES.map((name) => `(name = "${name}", wasm = embed "${name}")`).join(', ')},
   ],
   compatibilityDate = "2026-11-01",
   compatibilityFlags = ["unsafe_module"],

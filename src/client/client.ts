@@ -6,7 +6,7 @@ import type { Kernels } from '../wasm/kernels.ts';
 import { Admin } from './admin.ts';
 import { STANDARD_CLOCK } from './client-clock.ts';
 import { STANDARD_RANDOM } from './client-random.ts';
-import { type ClientWasm, loadKernels } from './client-wasm.ts';
+import { type ClientWasm, loadedZstd, loadKernels } from './client-wasm.ts';
 import { Cluster } from './cluster.ts';
 import { type Codecs, kernelCodecs } from './compression.ts';
 import { Consumer, type ConsumerContext, type ConsumerOptions } from './consumer.ts';
@@ -26,6 +26,11 @@ export interface ConnectOptions {
    * fetched from beside this file when the first record is sent or read.
    */
   readonly wasm?: ClientWasm;
+  /**
+   * `zstd.wasm`, in the same forms. By default it is fetched from beside this file when the first batch is compressed or
+   * read with that codec.
+   */
+  readonly zstdWasm?: ClientWasm;
   /** Carries frames in place of a WebSocket, for example an {@link InProcessOpener}. */
   readonly transport?: TransportOpener;
   /** Names the client in the broker's log and metrics. Default `millrace-client`. */
@@ -42,7 +47,7 @@ export interface ConnectOptions {
   readonly retryBackoffMaxMs?: number;
   /** Partition leaders are looked up again after this time, in milliseconds. Default 300000. */
   readonly metadataMaxAgeMs?: number;
-  /** Codecs for compressed records beside snappy and lz4, and gzip where the runtime has `DecompressionStream`. */
+  /** Codecs in place of the client's own: snappy, lz4, zstd, and gzip where the runtime has `DecompressionStream`. */
   readonly codecs?: Codecs;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -93,7 +98,8 @@ export class Client {
     const { clientId, requestTimeoutMs, metadataMaxAgeMs, clock, random, ...settings } = { ...DEFAULTS, ...options };
     const backoff = { initialMs: settings.retryBackoffMs, maxMs: settings.retryBackoffMaxMs };
     this.#wasm = settings.wasm;
-    this.#codecs = { ...kernelCodecs(() => this.#load()), ...settings.codecs };
+    const zstd = loadedZstd(settings.zstdWasm).awaited;
+    this.#codecs = { ...kernelCodecs(() => this.#load()), zstd, ...settings.codecs };
     this.#cluster = new Cluster({
       opener: settings.transport ?? webSocketOpener({ ...settings, clock }),
       clientId,

@@ -1,5 +1,5 @@
 // Compression codecs of record batches, by Kafka's numbers. Gzip comes with the runtime, snappy and lz4 with the kernels;
-// zstd is brought by the caller, so that nobody loads what is not used.
+// zstd is loaded by whoever meets it. Callers may bring others in their place.
 
 import { type BatchCodec, type CodecName, codecName, codecNumber } from '../core/compression.ts';
 import { LogFault } from '../core/fault.ts';

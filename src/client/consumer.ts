@@ -112,7 +112,7 @@ export interface ConsumerContext {
  *     for await (const record of consumer) console.log(record.offset, record.text());
  *
  * Iteration throws a {@link BrokerFault} where the broker refuses for good, ERR_CORRUPT_LOG for a batch that fails its
- * checksum, ERR_UNSUPPORTED for a compression codec that the client was not given.
+ * checksum, ERR_UNSUPPORTED for a compression codec that the client does not have, ERR_USAGE for zstd that cannot be loaded.
  */
 export class Consumer implements AsyncIterable<ConsumedRecord> {
   readonly #context: ConsumerContext;

@@ -50,7 +50,7 @@ export interface ProducerOptions {
   readonly deliveryTimeoutMs?: number;
   /** How long the broker may take to acknowledge (request.timeout.ms), in milliseconds. Default 30000. */
   readonly timeoutMs?: number;
-  /** How batches are compressed (compression.type). Default not at all. Gzip, snappy and lz4 are built in; see `codecs` of `connect`. */
+  /** How batches are compressed (compression.type). Default not at all. See `codecs` and `zstdWasm` of `connect`. */
   readonly compression?: CodecName | undefined;
   /**
    * Batches of one partition on the way at once (max.in.flight.requests.per.connection). By default up to 5 that are

@@ -3,10 +3,10 @@
 import type { BatchCodec, CodecName } from '../core/compression.ts';
 import { LogFault } from '../core/fault.ts';
 
-/** A codec that throws ERR_UNSUPPORTED, with its name, for everything asked of it. */
-export function unavailableCodec(name: CodecName): BatchCodec {
+/** A codec that throws ERR_UNSUPPORTED, with its name and what would bring it, for everything asked of it. */
+export function unavailableCodec(name: CodecName, remedy = 'option `codecs`'): BatchCodec {
   const refuse = (): never => {
-    throw new LogFault('ERR_UNSUPPORTED', `the codec ${name} is not available on this host`);
+    throw new LogFault('ERR_UNSUPPORTED', `the codec ${name} is not available on this host (${remedy})`);
   };
   return { compress: refuse, decompress: refuse };
 }

@@ -2,12 +2,13 @@
 // from the headers of the frames and of their blocks. Needs no decompressor.
 
 import type { BatchCodec } from '../core/compression.ts';
+import { LogFault } from '../core/fault.ts';
 import { malformed, oversized } from './malformed.ts';
 
 /** Single frames. */
 export interface ZstdFrames {
   compress(bytes: Uint8Array, level: number | undefined): Uint8Array;
-  /** `outputBytesMax` is the room to give. Throws where the frame is malformed, or becomes more than that. */
+  /** `outputBytesMax` is the room to give. Throws where the frame is malformed, or becomes more than that; a LogFault for other reasons. */
   decompress(frame: Uint8Array, outputBytesMax: number): Uint8Array;
 }
 
@@ -64,6 +65,7 @@ function unpacked(frames: ZstdFrames, frame: Uint8Array, outputBytesMax: number)
   try {
     return frames.decompress(frame, outputBytesMax);
   } catch (error) {
+    if (error instanceof LogFault) throw error;
     throw malformed(FORMAT, `it cannot be read within ${outputBytesMax} bytes: ${String(error)}`, error);
   }
 }

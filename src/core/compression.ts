@@ -23,6 +23,14 @@ export interface BatchCodec {
 /** An implementation of every codec. */
 export type BatchCodecs = Readonly<Record<CodecName, BatchCodec>>;
 
+/** Codecs of which some have to be loaded before they can be used. */
+export interface LoadedCodecs {
+  readonly codecs: BatchCodecs;
+  readonly isLoaded: boolean;
+  /** Resolves when every codec can be used; until then those that are not there throw a LogFault. */
+  load(): Promise<void>;
+}
+
 /** The name of a codec by the number in a batch's attributes; undefined for none, and for a number without a codec. */
 export function codecName(number: number): CodecName | undefined {
   const name = COMPRESSION_NAMES[number];

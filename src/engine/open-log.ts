@@ -23,7 +23,9 @@ export interface OpenLogOptions extends LogSettings {
   readonly wasm: LogWasm;
   /** Where the log is kept, alone; it stays the caller's. Default: memory. */
   readonly store?: Store | undefined;
-  /** Codecs beside gzip, snappy and lz4, synchronous ones. */
+  /** `zstd.wasm`, in the same forms: without it batches under zstd can be neither written nor read. */
+  readonly zstdWasm?: LogWasm | undefined;
+  /** Codecs in place of the log's own, synchronous ones. */
   readonly codecs?: Partial<BatchCodecs> | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
@@ -52,10 +54,10 @@ export async function openOver(
   options: OpenLogOptions,
   { closesStore }: { readonly closesStore: boolean },
 ): Promise<PartitionLog> {
-  const { wasm, codecs, ownership = SOLE_OWNER, ...settings } = options;
+  const { wasm, zstdWasm, codecs, ownership = SOLE_OWNER, ...settings } = options;
   const { store = new MemoryStore(), clock = STANDARD_CLOCK, random = STANDARD_RANDOM } = options;
-  const loaded = await wasm;
-  const module = loaded instanceof WebAssembly.Module ? loaded : await WebAssembly.compile(loaded);
+  const module = await compiled(wasm);
+  const zstdModule = zstdWasm && (await compiled(zstdWasm));
   const kernels = Kernels.create(module);
   const directory = DataDirectory.open({ store, nodeId: 1, random, ...ownership });
   try {
@@ -64,7 +66,7 @@ export async function openOver(
       kernels,
       clock,
       store,
-      codecs: { ...createPortableCodecs(module), ...codecs },
+      codecs: { ...createPortableCodecs(module, zstdModule), ...codecs },
       settings,
       closesStore,
     });
@@ -72,4 +74,9 @@ export async function openOver(
     directory.close(false);
     throw error;
   }
+}
+
+async function compiled(wasm: LogWasm): Promise<WebAssembly.Module> {
+  const loaded = await wasm;
+  return loaded instanceof WebAssembly.Module ? loaded : await WebAssembly.compile(loaded);
 }

@@ -25,7 +25,7 @@ export interface Appended {
 }
 
 export interface AppendOptions {
-  /** Compresses the batch, with a codec that the log was given; gzip, snappy and lz4 are always there. */
+  /** Compresses the batch, with a codec that the log was given; all but zstd are always there. */
   readonly compression?: CodecName | undefined;
 }
 

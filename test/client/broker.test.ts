@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Admin, Client } from '../../src/client/index.ts';
 import { type MemoryBroker, startMemoryBroker } from '../net/memory-broker.ts';
-import { all, clientOf, take } from './fixture.ts';
+import { all, clientOf, take, zstdWasm } from './fixture.ts';
 
 let served: MemoryBroker;
 let client: Client;
@@ -107,20 +107,32 @@ test('a consumer waits in a long poll and is woken by the record', async () => {
   await consumer.close();
 });
 
-test.each(['gzip', 'snappy', 'lz4'] as const)(
-  'batches are compressed with %s, others need a codec that the caller brings',
+test.each(['gzip', 'snappy', 'lz4', 'zstd'] as const)(
+  'batches are compressed with %s, and read',
   async (compression) => {
+    client.close();
+    client = clientOf(served.broker, { zstdWasm: zstdWasm() });
     const producer = client.producer({ compression, batchBytes: 10_000, maxInFlight: 5 });
     const values = Array.from({ length: 300 }, (_, index) => `${index} ${'x'.repeat(200)}`);
     await producer.send({ topic: 'a', messages: values.map((value) => ({ value })) });
     expect(await textsOf('a')).toEqual(values);
     const [partition] = served.broker.partitions();
     expect(partition?.state?.sizeBytes).toBeLessThan(15_000);
-    expect(() => client.producer({ compression: 'zstd' })).toThrow(
-      expect.objectContaining({ code: 'ERR_UNSUPPORTED' }),
-    );
   },
 );
+
+test('zstd that cannot be loaded is named, and asked for again when it is needed again', async () => {
+  client.close();
+  const missing = Promise.reject(new Error('nothing there'));
+  client = clientOf(served.broker, { zstdWasm: missing });
+  const send = () => client.producer({ compression: 'zstd' }).send({ topic: 'a', messages: [{ value: 'x' }] });
+  for (let time = 0; time < 2; time++) {
+    await expect(send()).rejects.toMatchObject({
+      code: 'ERR_USAGE',
+      message: 'zstd.wasm cannot be loaded (option `zstdWasm`): nothing there',
+    });
+  }
+});
 
 test('a record above max.message.bytes is refused alone', async () => {
   await admin.createTopics({ topics: [{ topic: 'a', configs: { 'max.message.bytes': '1000' } }] });

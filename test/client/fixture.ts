@@ -7,7 +7,15 @@ import { Client, type ConnectOptions, InProcessOpener } from '../../src/client/i
 import type { ConsumedRecord } from '../../src/client/record.ts';
 
 export function plainWasm(): WebAssembly.Module {
-  return new WebAssembly.Module(readFileSync(createRequire(import.meta.url).resolve('#wasm/millrace.wasm')));
+  return compiled('millrace.wasm');
+}
+
+export function zstdWasm(): WebAssembly.Module {
+  return compiled('zstd.wasm');
+}
+
+function compiled(name: string): WebAssembly.Module {
+  return new WebAssembly.Module(readFileSync(createRequire(import.meta.url).resolve(`#wasm/${name}`)));
 }
 
 export function clientOf(handler: RequestHandler, options: Omit<ConnectOptions, 'transport'> = {}): Client {

@@ -78,8 +78,10 @@ class MemoryPlace implements ConformancePlace {
     this.#store.close();
   }
 
-  openBroker(settings: BrokerSettings): Promise<ConformanceBroker> {
-    const parts = { wasm: this.#wasm, codecs: createNodeCodecs().codecs, clock: systemClock, random: systemRandom };
+  async openBroker(settings: BrokerSettings): Promise<ConformanceBroker> {
+    const { codecs, load } = createNodeCodecs();
+    await load();
+    const parts = { wasm: this.#wasm, codecs, clock: systemClock, random: systemRandom };
     return openEmbedded(this, parts, settings);
   }
 

@@ -11,6 +11,7 @@ import {
 import { openLog as openNodeLog } from '../../src/platform/node/engine.ts';
 import { loadWasmModule } from '../../src/platform/node/wasm-modules.ts';
 import { ManualClock } from '../broker/manual-clock.ts';
+import { zstdWasm } from '../client/fixture.ts';
 import { temporaryDirectory } from '../support/broker-process.ts';
 
 const wasm = loadWasmModule('plain');
@@ -157,6 +158,12 @@ test('what another host has stored under a codec that is not here is passed on w
   there.appendBatch(here.readBatches({ from: 0 }));
   expect(texts(there)).toEqual(['0 packed']);
   there.close();
+});
+
+test('zstd is there for who hands it in', async () => {
+  const log = await open({ zstdWasm: zstdWasm() });
+  log.append([{ value: 'packed' }], { compression: 'zstd' });
+  expect(texts(log)).toEqual(['0 packed']);
 });
 
 test('what is closed says so, and settings that cannot be are refused', async () => {

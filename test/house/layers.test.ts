@@ -21,7 +21,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/storage/log-config.ts',
     'assembly/shared/batch-layout.ts',
   ],
-  'src/client': ['src/core', 'src/protocol', 'src/wasm', 'src/broker/request-handler.ts'],
+  // Of compression it takes Zstandard alone: the rest would be too large for a page.
+  'src/client': [
+    'src/core',
+    'src/protocol',
+    'src/wasm',
+    'src/compression/zstd-loader.ts',
+    'src/broker/request-handler.ts',
+  ],
   'src/uplink': ['src/core', 'src/protocol', 'src/wasm', 'src/client'],
   'src/net': ['src/core', 'src/broker/request-handler.ts', 'src/client'],
   // A whole broker without its runtime: it puts the rooms below together, as platform does with a runtime.

@@ -29,6 +29,11 @@ test('the WebAssembly has less than 24 KB', () => {
   expect(readFileSync(join(ROOT, 'dist/assembly/millrace.wasm')).byteLength).toBeLessThan(24 * KILOBYTE);
 });
 
+test('the Zstandard that is fetched by who meets it has less than 90 KB, gzipped', () => {
+  const bytes = readFileSync(join(ROOT, 'dist/assembly/zstd.wasm'));
+  expect(gzipSync(bytes, { level: 9 }).byteLength).toBeLessThan(90 * KILOBYTE);
+});
+
 test.each([
   { entry: 'src/client/index.ts', kilobytes: 40 },
   { entry: 'src/engine/index.ts', kilobytes: 60 },

@@ -43,6 +43,8 @@ export interface OpenBrokerOptions {
   readonly onUplink?: (status: UplinkStatus) => void;
   /** `millrace.wasm`: a compiled module or its URL. Default: beside this file. */
   readonly wasm?: WebAssembly.Module | URL | string;
+  /** `zstd.wasm`: likewise, for batches under zstd. It is loaded when the first comes. */
+  readonly zstdWasm?: WebAssembly.Module | URL | string;
   /** Makes the worker of `millrace-worker.js`. Default: from beside this file. */
   readonly worker?: () => Worker;
 }
@@ -123,8 +125,9 @@ export class BrowserBroker {
 
   /** A client of the log. It is closed with the broker at the latest. */
   client(options: Omit<ConnectOptions, 'transport' | 'url' | 'webSocket'> = {}): Client {
+    const { wasm, zstdWasm } = this.#settings;
     const transport = new LinkOpener(this.#settings.name, STANDARD_CLOCK, () => this.target('kafka'));
-    const client = new Client({ wasm: this.#settings.wasm, ...options, transport });
+    const client = new Client({ wasm, zstdWasm, ...options, transport });
     this.#clients.add(client);
     return client;
   }
@@ -214,7 +217,14 @@ export class BrowserBroker {
   }
 }
 
-function settingsOf({ name = 'default', storage, config = {}, uplink, wasm }: OpenBrokerOptions): BrokerSettings {
+function settingsOf({
+  name = 'default',
+  storage,
+  config = {},
+  uplink,
+  wasm,
+  zstdWasm,
+}: OpenBrokerOptions): BrokerSettings {
   if (!/^[\w.-]+$/.test(name) || /^\.+$/.test(name)) {
     throw new LogFault('ERR_USAGE', `${name} cannot name a log: letters, digits, dots, underscores and hyphens can`);
   }
@@ -223,6 +233,8 @@ function settingsOf({ name = 'default', storage, config = {}, uplink, wasm }: Op
     config,
     storage: storage ?? (hasPrivateFiles() ? undefined : 'memory'),
     wasm: wasm instanceof WebAssembly.Module ? wasm : String(wasm ?? new URL('./millrace.wasm', import.meta.url)),
+    zstdWasm:
+      zstdWasm instanceof WebAssembly.Module ? zstdWasm : String(zstdWasm ?? new URL('./zstd.wasm', import.meta.url)),
     uplink: uplink && {
       url: uplink.url,
       topics: uplink.topics.map((topic) => (typeof topic === 'string' ? { topic, remoteTopic: topic } : topic)),

@@ -9,7 +9,9 @@ import { build, type Plugin } from 'esbuild';
 /** This file is run as dist/src/platform/browser/bundle.js. */
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
 const target = join(root, 'dist/browser');
-const PACKAGED_WASM = '../../assembly/millrace.wasm';
+const PACKAGED_FOLDER = '../../assembly/';
+/** The WebAssembly, and what comes with it. */
+const FILES = ['millrace.wasm', 'zstd.wasm', 'zstd-license.txt'];
 
 /** In the package the WebAssembly lies elsewhere than beside these files. */
 const wasmBeside: Plugin = {
@@ -17,8 +19,8 @@ const wasmBeside: Plugin = {
   setup(hooks) {
     hooks.onLoad({ filter: /client-wasm\.ts$/ }, ({ path }) => {
       const text = readFileSync(path, 'utf8');
-      if (!text.includes(PACKAGED_WASM)) throw new Error(`${path} does not name ${PACKAGED_WASM}`);
-      return { contents: text.replace(PACKAGED_WASM, './millrace.wasm'), loader: 'ts' };
+      if (!text.includes(PACKAGED_FOLDER)) throw new Error(`${path} does not name ${PACKAGED_FOLDER}`);
+      return { contents: text.replaceAll(PACKAGED_FOLDER, './'), loader: 'ts' };
     });
   },
 };
@@ -41,5 +43,5 @@ await build({
   legalComments: 'none',
   plugins: [wasmBeside],
 });
-cpSync(join(root, 'dist/assembly/millrace.wasm'), join(target, 'millrace.wasm'));
+for (const file of FILES) cpSync(join(root, 'dist/assembly', file), join(target, file));
 cpSync(join(root, 'src/platform/browser/example'), join(target, 'example'), { recursive: true });

@@ -25,6 +25,8 @@ export interface BrokerSettings {
   readonly storage: StorageKind | undefined;
   /** A compiled module, or the URL of `millrace.wasm`. */
   readonly wasm: WebAssembly.Module | string;
+  /** The same of `zstd.wasm`, which is loaded when it is needed. */
+  readonly zstdWasm: WebAssembly.Module | string;
   readonly uplink: UplinkSettings | undefined;
 }
 

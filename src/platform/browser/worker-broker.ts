@@ -2,10 +2,13 @@
 // worker is the one that has the log.
 
 import { delay } from '../../client/client-clock.ts';
+import type { Codecs } from '../../client/compression.ts';
 import { InProcessOpener } from '../../client/in-process-transport.ts';
 import { standardWebSocket, WebSocketOpener } from '../../client/web-socket-transport.ts';
 import { createPortableCodecs } from '../../compression/portable-codecs.ts';
+import { ZstdLoader } from '../../compression/zstd-loader.ts';
 import { assert } from '../../core/assert.ts';
+import type { LoadedCodecs } from '../../core/compression.ts';
 import { LogFault } from '../../core/fault.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Clock, Random, Store } from '../../core/platform.ts';
@@ -15,6 +18,7 @@ import { MemoryStore } from '../../storage/memory-store.ts';
 import type { UplinkMemory } from '../../uplink/positions.ts';
 import { Uplink, type UplinkStatus } from '../../uplink/uplink.ts';
 import { Kernels } from '../../wasm/kernels.ts';
+import { createLoadingExecutor } from '../loading-executor.ts';
 import { hasLocks, whenEnded } from './lifelines.ts';
 import { LinkedSocket } from './linked-socket.ts';
 import { type BrokerSettings, NAMES, type StorageKind, type UplinkSettings } from './messages.ts';
@@ -29,6 +33,8 @@ const UPLINK_FILE = 'uplink-positions';
 const STORE_RETRY_MS = 50;
 const STORE_RETRIES = 100;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Commands wait for zstd.wasm, and the network may be one that answers nothing. */
+const ZSTD_TIMEOUT_MS = 10_000;
 
 /** What a log of one origin needs, and what a device can spare. Whatever the caller sets goes over it. */
 const CONFIG: Readonly<Record<string, string>> = {
@@ -73,10 +79,24 @@ export class WorkerBroker {
     const { store, storage } = await openStore(module, options);
     try {
       const config = { ...CONFIG, ...settings.config };
-      const codecs = createPortableCodecs(module);
+      const { zstdWasm } = settings;
+      const zstd = new ZstdLoader(() => compiled(zstdWasm, AbortSignal.timeout(ZSTD_TIMEOUT_MS)));
+      const codecs = { ...createPortableCodecs(module), zstd: zstd.codec };
+      const clientCodecs = { ...codecs, zstd: zstd.awaited };
+      const loadedCodecs: LoadedCodecs = {
+        codecs,
+        load: () => zstd.load(),
+        get isLoaded() {
+          return zstd.isLoaded;
+        },
+      };
       const path = `opfs:/${OPFS_ROOT}/${settings.name}`;
-      const broker = await openEmbeddedBroker({ store, path, clock, random, logger, wasm: module, codecs, config });
-      const uplink = settings.uplink && (await openUplink(settings.uplink, { ...options, broker, store, module }));
+      const broker = await openEmbeddedBroker({
+        ...{ store, path, clock, random, logger, wasm: module, codecs, clientCodecs, config },
+        startExecutor: (kernels) => createLoadingExecutor({ kernels, store, clock, logger, codecs: loadedCodecs }),
+      });
+      const parts = { ...options, broker, store, module, codecs: clientCodecs };
+      const uplink = settings.uplink && (await openUplink(settings.uplink, parts));
       return new WorkerBroker(options, { store, storage, broker, uplink });
     } catch (error) {
       store.close();
@@ -139,12 +159,17 @@ interface Parts extends OpenStore {
 async function loadModule(wasm: WebAssembly.Module | string): Promise<WebAssembly.Module> {
   if (typeof wasm !== 'string') return wasm;
   try {
-    const response = await fetch(wasm);
-    if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
-    return await WebAssembly.compile(await response.arrayBuffer());
+    return await compiled(wasm);
   } catch (error) {
     throw new LogFault('ERR_USAGE', `${wasm} cannot be loaded (option \`wasm\`): ${String(error)}`, error);
   }
+}
+
+async function compiled(wasm: WebAssembly.Module | string, signal?: AbortSignal): Promise<WebAssembly.Module> {
+  if (typeof wasm !== 'string') return wasm;
+  const response = await fetch(wasm, signal === undefined ? {} : { signal });
+  if (!response.ok) throw new Error(`${wasm}: ${response.status} ${response.statusText}`);
+  return await WebAssembly.compile(await response.arrayBuffer());
 }
 
 async function openStore(module: WebAssembly.Module, options: WorkerBrokerOptions): Promise<OpenStore> {
@@ -184,11 +209,12 @@ interface UplinkParts extends WorkerBrokerOptions {
   readonly broker: EmbeddedBroker;
   readonly store: Store;
   readonly module: WebAssembly.Module;
+  readonly codecs: Codecs;
 }
 
 async function openUplink(
   { url, topics, id, unresolved }: UplinkSettings,
-  { broker, store, module, clock, random, logger, onUplink: onStatus }: UplinkParts,
+  { broker, store, module, codecs, clock, random, logger, onUplink: onStatus }: UplinkParts,
 ): Promise<Uplink> {
   const webSocket = standardWebSocket();
   assert(webSocket !== undefined, 'every browser has WebSockets');
@@ -199,7 +225,7 @@ async function openUplink(
     remote: new WebSocketOpener({ url, webSocket, clock, connectTimeoutMs: CONNECT_TIMEOUT_MS }),
     memory: new StoredText(store, UPLINK_FILE),
     kernels: Kernels.create(module),
-    codecs: createPortableCodecs(module),
+    codecs,
     clock,
     random,
     logger,

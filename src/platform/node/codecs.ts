@@ -6,7 +6,7 @@ import { constants, gunzipSync, gzipSync } from 'node:zlib';
 import type { Codecs } from '../../client/compression.ts';
 import { malformed } from '../../compression/malformed.ts';
 import { createZstdCodec } from '../../compression/zstd-frames.ts';
-import type { BatchCodec, BatchCodecs } from '../../core/compression.ts';
+import type { BatchCodec, LoadedCodecs } from '../../core/compression.ts';
 import { LogFault } from '../../core/fault.ts';
 import { Kernels } from '../../wasm/kernels.ts';
 import { createLz4Codec } from '../../wasm/lz4-codec.ts';
@@ -23,16 +23,8 @@ const GZIP_RATIO = 4;
 /** Kafka's default of compression.zstd.level. */
 const ZSTD_LEVEL_DEFAULT = 3;
 
-/** The codecs, and when they can be used. */
-export interface NodeCodecs {
-  /** Zstandard throws ERR_UNSUPPORTED until {@link load} has resolved; the others are there at once. */
-  readonly codecs: BatchCodecs;
-  readonly isLoaded: boolean;
-  /** Resolves when every codec can be used. */
-  load(): Promise<void>;
-}
-
-export function createNodeCodecs(): NodeCodecs {
+/** Zstandard throws ERR_UNSUPPORTED until `load` has resolved; the others are there at once. */
+export function createNodeCodecs(): LoadedCodecs {
   const zstd = new ZstdLoader();
   return {
     codecs: {

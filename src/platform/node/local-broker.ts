@@ -8,9 +8,9 @@ import type { Logger } from '../../core/logger.ts';
 import type { Clock, Store } from '../../core/platform.ts';
 import type { DirectoryOwnership } from '../../embedded/data-directory.ts';
 import { EmbeddedBroker } from '../../embedded/embedded-broker.ts';
+import { createLoadingExecutor } from '../loading-executor.ts';
 import { systemClock, systemRandom } from './clock.ts';
 import { createClientCodecs, createNodeCodecs } from './codecs.ts';
-import { createNodeInlineExecutor } from './inline-executor.ts';
 import { RequestTally } from './metrics-tally.ts';
 import type { ListenAddress, NodeListeners, NodeListenersOptions } from './node-listeners.ts';
 import { loadWasmModule } from './wasm-modules.ts';
@@ -87,7 +87,7 @@ export class LocalBroker {
       codecs: codecs.codecs,
       clientCodecs: createClientCodecs(),
       config,
-      startExecutor: (kernels) => createNodeInlineExecutor({ kernels, store, clock, codecs, logger }),
+      startExecutor: (kernels) => createLoadingExecutor({ kernels, store, clock, codecs, logger }),
       observer: observer ?? (listening && tally),
       intercept,
       advertised: ({ listener }) => this.#listeners?.advertised(listener),

@@ -5,6 +5,7 @@ import type { ListenerSetting } from '../../broker/config/listeners.ts';
 import type { RequestObserver } from '../../broker/request-handler.ts';
 import type { Client, ConnectOptions } from '../../client/client.ts';
 import type { Codecs } from '../../client/compression.ts';
+import type { LoadedCodecs } from '../../core/compression.ts';
 import { LogFault } from '../../core/fault.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Clock, Random, Store } from '../../core/platform.ts';
@@ -17,7 +18,6 @@ import type { SlotThread, SlotThreadListener } from '../../partition/group.ts';
 import { SlotExecutor } from '../../partition/slot-executor.ts';
 import { MemoryStore } from '../../storage/memory-store.ts';
 import { HttpFront } from './http-front.ts';
-import type { LoadedCodecs } from './worker-slot.ts';
 
 /** An address to listen on: `host` is 127.0.0.1 by default, and `port` a free one. */
 export interface OpenAddress {

@@ -2,7 +2,7 @@
 // What the runtime has of its own (files, time, codecs) comes in from the worker's entry.
 
 import { assert } from '../../core/assert.ts';
-import type { BatchCodecs } from '../../core/compression.ts';
+import type { LoadedCodecs } from '../../core/compression.ts';
 import type { Clock, Store } from '../../core/platform.ts';
 import type { PartitionGroup } from '../../partition/group.ts';
 import { GroupExchange, type PackedGroup } from '../../partition/group-exchange.ts';
@@ -15,13 +15,6 @@ import type { FromSlot, SlotStart, ToSlot } from './worker-thread.ts';
 export interface SlotPort {
   postMessage(message: FromSlot, transfer: ArrayBuffer[]): void;
   onmessage: ((event: { readonly data: ToSlot }) => void) | null;
-}
-
-/** Codecs of which some have to be loaded before they can be used. */
-export interface LoadedCodecs {
-  readonly codecs: BatchCodecs;
-  readonly isLoaded: boolean;
-  load(): Promise<void>;
 }
 
 export interface WorkerSlotOptions {

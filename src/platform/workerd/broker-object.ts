@@ -8,14 +8,15 @@ import type { ObjectSocket, ObjectState } from './runtime.ts';
 declare const WebSocketPair: new () => { readonly 0: ObjectSocket; readonly 1: ObjectSocket };
 
 /**
- * A broker as a Durable Object. A class of yours extends it and gives it the WebAssembly module:
+ * A broker as a Durable Object. A class of yours extends it and gives it the WebAssembly modules:
  *
  *     import wasm from 'millrace/millrace.wasm';
  *     import { BrokerObject } from 'millrace/workerd';
+ *     import zstdWasm from 'millrace/zstd.wasm';
  *
  *     export class Log extends BrokerObject {
  *       constructor(state, env) {
- *         super(state, env, { wasm });
+ *         super(state, env, { wasm, zstdWasm });
  *       }
  *     }
  *

@@ -34,7 +34,9 @@ export interface ObjectBrokerOptions {
   readonly wasm: WebAssembly.Module;
   /** Broker configuration under Kafka's names, as written. */
   readonly config?: Readonly<Record<string, string>>;
-  /** By default gzip, snappy and lz4; batches of other codecs are refused. */
+  /** `zstd.wasm`, likewise. Without it batches under zstd are refused. */
+  readonly zstdWasm?: WebAssembly.Module;
+  /** Codecs in place of the broker's own. */
   readonly codecs?: BatchCodecs;
   /** By default warnings and errors go to the console. */
   readonly logger?: Logger;
@@ -176,7 +178,7 @@ export class ObjectBroker {
   }
 
   async #open(): Promise<Awake> {
-    const { wasm, config = {}, codecs = createPortableCodecs(wasm) } = this.#options;
+    const { wasm, zstdWasm, config = {}, codecs = createPortableCodecs(wasm, zstdWasm) } = this.#options;
     const logger = this.#logger;
     const sleep = this.#record.take();
     this.#sleptMs = sleep === undefined ? 0 : Math.max(0, this.#clock.now() - sleep.sinceMs);

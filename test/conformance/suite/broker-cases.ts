@@ -3,6 +3,7 @@
 
 import type { Client } from '../../../src/client/client.ts';
 import type { ConsumedRecord } from '../../../src/client/record.ts';
+import { codecNumber } from '../../../src/core/compression.ts';
 import type { Api } from '../../../src/protocol/api.ts';
 import { decodeResponseFrame, encodeRequestFrame } from '../../../src/protocol/headers.ts';
 import { produce } from '../../../src/protocol/messages/00-produce.ts';
@@ -23,6 +24,9 @@ const CONFIG = { 'offsets.topic.num.partitions': '1', 'transaction.state.log.num
 const PRODUCE_VERSION = 9;
 const FETCH_VERSION = 11;
 const OUT_OF_ORDER_SEQUENCE = 45;
+const INVALID_RECORD = 87;
+const BATCH_HEADER_BYTES = 61;
+const CODECS = ['gzip', 'snappy', 'lz4', 'zstd'] as const;
 
 interface Scene {
   readonly host: ConformanceHost;
@@ -112,14 +116,18 @@ const CLIENT: readonly ConformanceCase[] = [
     await broker.close();
   }),
 
-  onBroker('batches under gzip, snappy and lz4 are taken, compressed anew with snappy, and read', async ({ open }) => {
+  onBroker('batches under every codec are taken, kept or compressed anew, and read', async ({ open }) => {
     const broker = await open();
     const client = await broker.client();
-    const configs = { 'compression.type': 'snappy' };
-    await client.admin().createTopics({ topics: [{ topic: 'as-sent' }, { topic: 'anew', configs }] });
-    const text = 'the same words, and the same words again, '.repeat(5000);
-    for (const topic of ['as-sent', 'anew']) {
-      for (const compression of ['gzip', 'snappy', 'lz4', undefined] as const) {
+    // What the topics' batches are to be under; each codec is met for the first time somewhere.
+    const topics = ['producer', 'zstd', 'snappy', 'lz4', 'gzip', 'uncompressed'];
+    await client.admin().createTopics({
+      topics: topics.map((type) => ({ topic: `as-${type}`, configs: { 'compression.type': type } })),
+    });
+    const text = 'the same words, and the same words again, '.repeat(2000);
+    for (const type of topics) {
+      const topic = `as-${type}`;
+      for (const compression of [...CODECS, undefined]) {
         const producer = client.producer({ compression });
         await producer.send({ topic, messages: [{ value: `${compression} ${text}` }] });
         await producer.close();
@@ -131,7 +139,7 @@ const CLIENT: readonly ConformanceCase[] = [
       await consumer.close();
       same(
         texts,
-        ['gzip', 'snappy', 'lz4', 'undefined'].map((codec) => `${codec} ${text}`),
+        [...CODECS, undefined].map((codec) => `${codec} ${text}`),
         `records of ${topic}`,
       );
     }
@@ -305,6 +313,54 @@ function batchOf(kernels: Kernels, texts: readonly string[], options: BatchOptio
   return new RecordBatchEncoder(kernels).encode(records, options);
 }
 
+/** A batch of one record, whose records part is what `compress` makes of it, whatever that is. */
+function compressedBatchOf(
+  kernels: Kernels,
+  compression: number,
+  compress: (records: Uint8Array) => Uint8Array,
+): Uint8Array {
+  const encoder = new RecordBatchEncoder(kernels);
+  encoder.append({
+    key: null,
+    value: new TextEncoder().encode('x'.repeat(40)),
+    headers: [],
+    timestamp: 1_700_000_000_000,
+  });
+  const records = encoder.finishRecords();
+  return encoder.assemble({ ...records, bytes: compress(records.bytes), compression });
+}
+
+/** The bytes as one literal, without the header of a stream: what clients other than Java's write. */
+function bareSnappyBlock(bytes: Uint8Array): Uint8Array {
+  check(bytes.length <= 60, 'the literal is a short one');
+  return Uint8Array.of(bytes.length, (bytes.length - 1) << 2, ...bytes);
+}
+
+/** A frame of Zstandard of so many blocks, each of which repeats one byte 131072 times. */
+function zstdRuns(blocks: number): Uint8Array {
+  const header = [0x28, 0xb5, 0x2f, 0xfd, 0, 0x58];
+  const run = 131_072;
+  const frame = Array.from({ length: blocks }, (_, index) => {
+    const word = (run << 3) | (1 << 1) | (index === blocks - 1 ? 1 : 0);
+    return [word & 255, (word >>> 8) & 255, (word >>> 16) & 255, 7];
+  });
+  return Uint8Array.from([...header, ...frame.flat()]);
+}
+
+/** Compressed bytes that no broker must take, nor be harmed by. */
+const HOSTILE: readonly (readonly [name: string, compression: number, bytes: Uint8Array])[] = [
+  ['snappy that says it becomes 4 GiB', codecNumber('snappy'), Uint8Array.of(255, 255, 255, 255, 15, 0, 1)],
+  [
+    'snappy whose literal is longer than it',
+    codecNumber('snappy'),
+    Uint8Array.of(16, 252, 250, 255, 255, 255, 1, 2, 3),
+  ],
+  ['zstd that becomes 275 MB', codecNumber('zstd'), zstdRuns(2100)],
+  ['zstd that is no batch', codecNumber('zstd'), zstdRuns(2)],
+  ['zstd that is cut off', codecNumber('zstd'), zstdRuns(2).subarray(0, 12)],
+  ['zstd that is noise', codecNumber('zstd'), Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 4, 0x25, 0, 0, 9, 9, 9, 9)],
+];
+
 interface JsonMessage {
   readonly id?: number;
   readonly op?: string;
@@ -340,6 +396,30 @@ const SOCKETS: readonly ConformanceCase[] = [
     same(found, ['a', 'b', 'c'], 'records');
     socket.close();
     client.close();
+    await broker.close();
+  }),
+
+  onBroker('compressed bytes that are malformed, or become too much, are refused alone', async ({ host, open }) => {
+    const kernels = Kernels.create(host.wasm);
+    const broker = await open();
+    const client = await broker.client();
+    await withTopic(client, 1);
+    client.close();
+    const socket = await broker.socket('kafka');
+    const frames = new Frames(socket);
+    for (const [name, compression, bytes] of HOSTILE) {
+      const batch = compressedBatchOf(kernels, compression, () => bytes);
+      same((await frames.produce(batch)).errorCode, INVALID_RECORD, name);
+    }
+    const bare = compressedBatchOf(kernels, codecNumber('snappy'), bareSnappyBlock);
+    same(await frames.produce(bare), { errorCode: 0, baseOffset: 0 }, 'one bare block of snappy');
+    const stored = await frames.fetch(0);
+    same(
+      [...stored.subarray(BATCH_HEADER_BYTES)],
+      [...bare.subarray(BATCH_HEADER_BYTES)],
+      'records part as it was sent',
+    );
+    socket.close();
     await broker.close();
   }),
 

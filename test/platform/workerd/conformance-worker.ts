@@ -3,6 +3,7 @@
 
 import unsafe from 'workerd:unsafe';
 import wasm from 'millrace.wasm';
+import zstdWasm from 'zstd.wasm';
 import { connect } from '../../../src/client/index.ts';
 import { createPortableCodecs } from '../../../src/compression/portable-codecs.ts';
 import type { Store } from '../../../src/core/platform.ts';
@@ -64,7 +65,7 @@ class ObjectPlace implements ConformancePlace {
     const broker = stub();
     const url = `ws://${this.#host}/${this.#brokerName}`;
     return {
-      client: () => connect({ url, wasm }),
+      client: () => connect({ url, wasm, zstdWasm }),
       socket: (subprotocol) => openWebSocket(url, subprotocol, (to, protocol) => new WebSocket(to, protocol)),
       close: () => unsafe.evict(broker, { webSockets: 'close' }),
       crash: () => breakOff(broker),
@@ -108,7 +109,7 @@ export class Runner {
       {
         name: 'workerd',
         wasm,
-        codecs: createPortableCodecs(wasm),
+        codecs: createPortableCodecs(wasm, zstdWasm),
         hasBroker: true,
         createPlace: async () => {
           places += 1;

@@ -2,6 +2,7 @@
 // it can be made to break off as a crash does.
 
 import wasm from 'millrace.wasm';
+import zstdWasm from 'zstd.wasm';
 import { BrokerObject } from '../../../src/platform/workerd/broker-object.ts';
 import type { ObjectState, SqlDatabase } from '../../../src/platform/workerd/runtime.ts';
 
@@ -12,7 +13,7 @@ export class TestBroker extends BrokerObject {
 
   constructor(state: ObjectState, environment: unknown) {
     const { config, maintenanceMs } = settingsOf(state.storage.sql);
-    super(state, environment, { wasm, config, maintenanceMs, sleepAfterMs: SLEEP_AFTER_MS });
+    super(state, environment, { wasm, zstdWasm, config, maintenanceMs, sleepAfterMs: SLEEP_AFTER_MS });
     this.#state = state;
   }
 

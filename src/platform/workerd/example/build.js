@@ -22,7 +22,9 @@ await build({
   conditions: ['workerd', 'worker', 'browser'],
   external: ['*.wasm'],
 });
-copyFileSync(createRequire(import.meta.url).resolve('millrace/millrace.wasm'), join(directory, 'millrace.wasm'));
+for (const name of ['millrace.wasm', 'zstd.wasm']) {
+  copyFileSync(createRequire(import.meta.url).resolve(`millrace/${name}`), join(directory, name));
+}
 writeFileSync(
   join(directory, 'config.capnp'),
   `using Workerd = import "/workerd/workerd.capnp";
@@ -37,6 +39,7 @@ const worker :Workerd.Worker = (
   modules = [
     (name = "worker.js", esModule = embed "worker.js"),
     (name = "millrace/millrace.wasm", wasm = embed "millrace.wasm"),
+    (name = "millrace/zstd.wasm", wasm = embed "zstd.wasm"),
   ],
   compatibilityDate = "2026-11-01",
   durableObjectNamespaces = [(className = "Log", uniqueKey = "log", enableSql = true)],

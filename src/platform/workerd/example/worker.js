@@ -3,11 +3,12 @@
 import { connect } from 'millrace/client';
 import wasm from 'millrace/millrace.wasm';
 import { BrokerObject, routeToBroker, webSocketOver } from 'millrace/workerd';
+import zstdWasm from 'millrace/zstd.wasm';
 
 /** One broker: its partitions are in this object's SQLite storage. */
 export class Log extends BrokerObject {
   constructor(state, env) {
-    super(state, env, { wasm, config: { 'log.retention.hours': '24' } });
+    super(state, env, { wasm, zstdWasm, config: { 'log.retention.hours': '24' } });
   }
 }
 
@@ -16,7 +17,7 @@ const SECOND = (url) => url.pathname.split('/')[2];
 /** `POST /send/NAME` puts the body into the topic `events`, as a client of the broker. */
 async function send(request, env) {
   const broker = env.LOG.get(env.LOG.idFromName(SECOND(new URL(request.url))));
-  const client = await connect({ url: 'ws://broker/', webSocket: webSocketOver(broker), wasm });
+  const client = await connect({ url: 'ws://broker/', webSocket: webSocketOver(broker), wasm, zstdWasm });
   const producer = client.producer();
   const [placed] = await producer.send({ topic: 'events', messages: [{ value: await request.text() }] });
   await producer.close();
@@ -27,7 +28,7 @@ async function send(request, env) {
 /** `GET /read/NAME` gives everything in the topic `events`, a line for each record. */
 async function read(request, env) {
   const broker = env.LOG.get(env.LOG.idFromName(SECOND(new URL(request.url))));
-  const client = await connect({ url: 'ws://broker/', webSocket: webSocketOver(broker), wasm });
+  const client = await connect({ url: 'ws://broker/', webSocket: webSocketOver(broker), wasm, zstdWasm });
   const consumer = client.consumer();
   await consumer.assign([{ topic: 'events', from: 'beginning' }]);
   let text = '';

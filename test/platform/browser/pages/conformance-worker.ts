@@ -152,7 +152,7 @@ async function openSocket(broker: BrowserBroker, subprotocol: 'kafka' | 'json'):
 async function hostOf(kind: string): Promise<ConformanceHost> {
   const wasm = await WebAssembly.compileStreaming(fetch('/millrace.wasm'));
   const run = crypto.randomUUID();
-  const codecs = createPortableCodecs(wasm);
+  const codecs = createPortableCodecs(wasm, await WebAssembly.compileStreaming(fetch('/zstd.wasm')));
   if (kind === 'memory') {
     const createPlace = async (): Promise<ConformancePlace> => new MemoryPlace();
     return { name: 'chromium on memory', wasm, codecs, hasBroker: false, createPlace };

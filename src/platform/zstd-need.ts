@@ -1,7 +1,7 @@
-// Which commands wait until Zstandard is loaded. It is the one codec that a Node process has to wait for, and takes 8 MB and
-// as long as a tenth of a start: who never meets it does not pay for it.
+// Which commands wait until Zstandard is loaded. It is the one codec that a Node process or a page has to wait for; in Node
+// it takes 8 MB and as long as a tenth of a start, in a page a request: who never meets it does not pay for it.
 
-import { type PartitionCommand, SPECIAL_TIMESTAMPS } from '../../partition/commands.ts';
+import { type PartitionCommand, SPECIAL_TIMESTAMPS } from '../partition/commands.ts';
 
 /** Where the attributes of a batch tell its codec. */
 const ATTRIBUTES_LOW_BYTE = 22;
