@@ -74,7 +74,7 @@ describe.each(CODECS)('$name on $host', ({ name, host, codec }) => {
       fc.property(content, (bytes) => {
         expect(Buffer.compare(codec.decompress(codec.compress(bytes), bytes.length + 1), bytes)).toBe(0);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
@@ -149,7 +149,7 @@ describe.each(CODECS)('$name on $host', ({ name, host, codec }) => {
           expect(Buffer.compare(codec.decompress(other.codec.compress(bytes), bytes.length + 1), bytes)).toBe(0);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 });
