@@ -74,6 +74,9 @@ test('npx finds the command in this checkout', async () => {
 test('the first steps from Node', async () => {
   const output = await runScript('first-steps.mjs', block('js', '// first-steps.mjs'));
   expect(output).toMatch(/^partition \d, offset 0\n0 one coffee\n$/);
+  // Who likes it runs it again.
+  const again = await runScript('first-steps.mjs', block('js', '// first-steps.mjs'));
+  expect(again).toMatch(/^partition \d, offset \d\n0 one coffee\n$/);
 });
 
 test('kafkajs over WebSocket', async () => {
