@@ -30,7 +30,7 @@ async function serve(onSocket: (socket: WebSocket) => void): Promise<string> {
   return `ws://127.0.0.1:${typeof address === 'object' && address !== null ? (address satisfies AddressInfo).port : 0}`;
 }
 
-function opener(url: string, webSocket: WebSocketConstructor = WebSocket, connectTimeoutMs = 5000): WebSocketOpener {
+function opener(url: string, webSocket: WebSocketConstructor = WebSocket, connectTimeoutMs = 60_000): WebSocketOpener {
   return new WebSocketOpener({ url, webSocket, clock: STANDARD_CLOCK, connectTimeoutMs });
 }
 

@@ -57,9 +57,9 @@ describe.each(TRANSPORTS)('kafkajs over %s', (transport) => {
     const assignments = new Collector<readonly number[]>();
     const consumer = kafka.consumer({
       groupId: topic,
-      sessionTimeout: 3000,
+      sessionTimeout: 60_000,
       heartbeatInterval: 200,
-      rebalanceTimeout: 5000,
+      rebalanceTimeout: 60_000,
       maxWaitTimeInMs: 100,
       readUncommitted: !isCommitted,
       ...config,

@@ -55,9 +55,9 @@ describe.each(TRANSPORTS)('kafkajs groups over %s', (transport) => {
   ): Promise<{ readonly consumer: Consumer; readonly assigned: Collector<number> }> {
     const consumer = kafka.consumer({
       groupId,
-      sessionTimeout: 6000,
+      sessionTimeout: 60_000,
       heartbeatInterval: 200,
-      rebalanceTimeout: 10_000,
+      rebalanceTimeout: 60_000,
       maxWaitTimeInMs: 100,
     });
     consumers.push(consumer);

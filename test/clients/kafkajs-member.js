@@ -4,7 +4,12 @@
 import { Kafka, logLevel } from 'kafkajs';
 
 const [broker = '', groupId = '', topic = ''] = process.argv.slice(2);
-const kafka = new Kafka({ clientId: 'member', brokers: [broker], logLevel: logLevel.NOTHING });
+const kafka = new Kafka({
+  clientId: 'member',
+  brokers: [broker],
+  connectionTimeout: 30_000,
+  logLevel: logLevel.NOTHING,
+});
 const times = { sessionTimeout: 2000, heartbeatInterval: 200, rebalanceTimeout: 5000, maxWaitTimeInMs: 100 };
 const consumer = kafka.consumer({ groupId, ...times });
 consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {

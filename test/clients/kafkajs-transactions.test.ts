@@ -37,7 +37,7 @@ describe('kafkajs transactions over TCP', () => {
 
   /** Everything that a read_committed consumer gets until the value `last` has come from every partition. */
   async function committed(topic: string, last: string): Promise<string[]> {
-    const consumer = kafka.consumer({ groupId: names.next(), sessionTimeout: 6000 });
+    const consumer = kafka.consumer({ groupId: names.next(), sessionTimeout: 60_000 });
     const seen = new Collector<string>();
     let ends = 0;
     const ended = new Collector<number>();

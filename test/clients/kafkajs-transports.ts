@@ -18,6 +18,8 @@ export function kafkaOver(transport: Transport, broker: ClientBroker): Kafka {
     clientId: `kafkajs-${transport}`,
     brokers: [transport === 'TCP' ? broker.kafka : broker.http],
     logLevel: logLevel.NOTHING,
+    // A second by default, which a busy machine may need.
+    connectionTimeout: 30_000,
     retry: { initialRetryTime: 50, retries: 8 },
   };
   const socketFactory = webSocketFactory({ webSocket: WebSocket });

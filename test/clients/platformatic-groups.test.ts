@@ -51,9 +51,9 @@ async function fill(topic: string, count: number, partitions = 1): Promise<void>
 type Text = Consumer<string, string, string, string>;
 const CLASSIC = {
   groupProtocol: 'classic',
-  sessionTimeout: 3000,
+  sessionTimeout: 60_000,
   heartbeatInterval: 200,
-  rebalanceTimeout: 3000,
+  rebalanceTimeout: 60_000,
 } as const;
 const CONSUMER = { groupProtocol: 'consumer' } as const;
 

@@ -42,7 +42,7 @@ test('Kafka’s server.properties starts a broker, in the directory and on the l
       key,
     ).toHaveLength(1);
   }
-  const kafka = new Kafka({ brokers: [`localhost:${port}`], logLevel: logLevel.NOTHING });
+  const kafka = new Kafka({ brokers: [`localhost:${port}`], connectionTimeout: 30_000, logLevel: logLevel.NOTHING });
   const admin = kafka.admin();
   await admin.connect();
   await admin.createTopics({ topics: [{ topic: 'placed', numPartitions: -1 }] });

@@ -35,7 +35,7 @@ async function serve(onSocket: (socket: Socket) => void): Promise<number> {
 }
 
 function opener(url: string): KafkaTcpOpener {
-  return new KafkaTcpOpener({ url, connectTimeoutMs: 5000, responseBytesMax: 1000 });
+  return new KafkaTcpOpener({ url, connectTimeoutMs: 60_000, responseBytesMax: 1000 });
 }
 
 interface Ends {

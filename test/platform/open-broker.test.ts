@@ -71,7 +71,7 @@ test('a directory keeps what was produced, and is taken by one broker at a time'
 
 test('listeners serve Kafka clients on TCP and the own client on WebSocket', async () => {
   const broker = await open({ http: {}, kafka: {} });
-  const kafka = new Kafka({ brokers: [broker.kafkaAddress], logLevel: logLevel.NOTHING });
+  const kafka = new Kafka({ brokers: [broker.kafkaAddress], connectionTimeout: 30_000, logLevel: logLevel.NOTHING });
   const producer = kafka.producer();
   await producer.connect();
   await producer.send({ topic: 'orders', messages: [{ value: 'over TCP' }] });

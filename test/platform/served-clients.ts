@@ -44,7 +44,7 @@ export function servedClientTests(name: RuntimeName, workers: number): void {
     }
 
     function kafka(): Kafka {
-      return new Kafka({ brokers: [broker.kafka], logLevel: logLevel.NOTHING });
+      return new Kafka({ brokers: [broker.kafka], connectionTimeout: 30_000, logLevel: logLevel.NOTHING });
     }
 
     it.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const)('its own client over WebSocket, %s', async (codec) => {

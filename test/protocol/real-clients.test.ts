@@ -145,7 +145,8 @@ test('kafkajs produces, consumes in a group and administers', async () => {
     clientId: 'büro',
     brokers: [`127.0.0.1:${broker.port}`],
     logLevel: logLevel.NOTHING,
-    requestTimeout: 5000,
+    connectionTimeout: 60_000,
+    requestTimeout: 60_000,
     retry: { retries: 0 },
   });
   const producer = kafka.producer({ allowAutoTopicCreation: false });
@@ -182,7 +183,7 @@ test('@platformatic/kafka produces and administers', async () => {
     clientId: 'platformatic',
     bootstrapBrokers: [`127.0.0.1:${broker.port}`],
     retries: 0,
-    timeout: 5000,
+    timeout: 60_000,
   };
   const producer = new PlatformaticProducer({ ...options, serializers: stringSerializers });
   const { offsets } = await producer.send({

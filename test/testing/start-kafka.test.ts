@@ -2,13 +2,14 @@
 // cannot.
 
 import { Kafka, logLevel, type Producer } from 'kafkajs';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { connect } from '../../src/platform/node/index.ts';
 import { type StartKafkaOptions, startKafka, type TestKafka } from '../../src/platform/node/testing/index.ts';
 
 const closers: (() => unknown)[] = [];
 
 afterEach(async () => {
+  vi.useRealTimers();
   for (const close of closers.splice(0).reverse()) await close();
 });
 
@@ -22,6 +23,7 @@ function clientOf(kafka: TestKafka): Kafka {
   return new Kafka({
     brokers: [kafka.bootstrapServers],
     logLevel: logLevel.NOTHING,
+    connectionTimeout: 30_000,
     retry: { initialRetryTime: 20, retries: 8 },
   });
 }
@@ -31,6 +33,10 @@ async function producerOf(kafka: TestKafka): Promise<Producer> {
   await producer.connect();
   closers.push(() => producer.disconnect());
   return producer;
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 function values(records: readonly { text(): string }[]): string[] {
@@ -72,15 +78,29 @@ test('records are waited for, over the creation of their topic, and by what they
 test('a wait that ends tells what is there instead', async () => {
   const kafka = await start({ topics: ['orders', 'invoices'] });
   await kafka.produce('orders', [{ key: 'anna', value: 'one coffee' }, { value: null }]);
-  await expect(kafka.waitForRecords('orders', { count: 3, timeoutMs: 50 })).rejects.toThrow(
-    'waited 50 ms for 3 records in "orders" and got 2. The topic has these:\n' +
-      '  0:0 key "anna" "one coffee"\n  0:1 tombstone',
-  );
   await expect(kafka.waitForRecords('order', { timeoutMs: 20 })).rejects.toThrow(
     'waited 20 ms and there is no topic "order": the topics are orders, invoices',
   );
-  const none = kafka.waitForRecords('orders', { where: (record) => record.text() === 'tea', timeoutMs: 50 });
-  await expect(none).rejects.toThrow('for 1 record in "orders" and got 0 that count, of 2 there are.');
+  // The waits end when they have seen what there is, however long that takes.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  let seen = 0;
+  const counts = (counted: boolean) => () => {
+    seen += 1;
+    return counted;
+  };
+  const two = kafka.waitForRecords('orders', { count: 3, where: counts(true), timeoutMs: 5000 });
+  const told = expect(two).rejects.toThrow(
+    'waited 5000 ms for 3 records in "orders" and got 2. The topic has these:\n' +
+      '  0:0 key "anna" "one coffee"\n  0:1 tombstone',
+  );
+  await until(() => seen === 2);
+  vi.advanceTimersByTime(5000);
+  await told;
+  const none = kafka.waitForRecords('orders', { where: counts(false), timeoutMs: 5000 });
+  const toldNone = expect(none).rejects.toThrow('for 1 record in "orders" and got 0 that count, of 2 there are.');
+  await until(() => seen === 4);
+  vi.advanceTimersByTime(5000);
+  await toldNone;
 });
 
 test('time that is advanced makes retention due', async () => {
@@ -205,13 +225,30 @@ test('a commit that fails is tried again, and the group stands where it should',
 test('a commit that does not come tells where the group stands', async () => {
   const kafka = await start({ topics: ['orders'] });
   await kafka.client.groups().setOffsets('readers', [{ topic: 'orders', partition: 0, offset: 3 }]);
-  const waited = { groupId: 'readers', topic: 'orders', timeoutMs: 30 };
-  await expect(kafka.waitForCommit({ ...waited, offset: 5 })).rejects.toThrow(
-    'waited 30 ms for group "readers" to commit offset 5 of orders-0: it stands at 3',
+  // The waits end when they have looked, however long that takes.
+  const groups = kafka.client.groups();
+  let looks = 0;
+  const fetchOffsets = groups.fetchOffsets.bind(groups);
+  vi.spyOn(groups, 'fetchOffsets').mockImplementation(async (groupId) => {
+    const offsets = await fetchOffsets(groupId);
+    looks += 1;
+    return offsets;
+  });
+  vi.spyOn(kafka.client, 'groups').mockReturnValue(groups);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const waited = { groupId: 'readers', topic: 'orders', timeoutMs: 5000 };
+  const stands = expect(kafka.waitForCommit({ ...waited, offset: 5 })).rejects.toThrow(
+    'waited 5000 ms for group "readers" to commit offset 5 of orders-0: it stands at 3',
   );
-  await expect(kafka.waitForCommit({ ...waited, partition: 7, offset: 5 })).rejects.toThrow(
+  await until(() => looks === 1);
+  vi.advanceTimersByTime(5000);
+  await stands;
+  const nothing = expect(kafka.waitForCommit({ ...waited, partition: 7, offset: 5 })).rejects.toThrow(
     'it has committed nothing there',
   );
+  await until(() => looks === 2);
+  vi.advanceTimersByTime(5000);
+  await nothing;
 });
 
 test('the end of a transaction that fails leaves it open until its timeout', async () => {

@@ -142,7 +142,12 @@ test('kafkajs works over a WebSocket to the object, groups included', async () =
   const factory: unknown = webSocketFactory({ webSocket: WebSocket, url: () => workerd.url('/kafkajs', 'ws') });
   const isFactory = (value: unknown): value is ISocketFactory => typeof value === 'function';
   if (!isFactory(factory)) throw new Error('the adapter makes no factory');
-  const kafka = new Kafka({ brokers: ['broker:1'], socketFactory: factory, logLevel: logLevel.NOTHING });
+  const kafka = new Kafka({
+    brokers: ['broker:1'],
+    socketFactory: factory,
+    connectionTimeout: 30_000,
+    logLevel: logLevel.NOTHING,
+  });
   const producer = kafka.producer({ idempotent: true });
   await producer.connect();
   const messages = Array.from({ length: 500 }, (_, index) => ({ key: `key ${index % 7}`, value: `value ${index}` }));

@@ -12,7 +12,7 @@ function isSocketFactory(factory: unknown): factory is ISocketFactory {
 async function run(broker: string): Promise<string[]> {
   const socketFactory: unknown = webSocketFactory({ Buffer });
   if (!isSocketFactory(socketFactory)) throw new Error('the adapter makes no factory');
-  const kafka = new Kafka({ brokers: [broker], socketFactory, logLevel: logLevel.ERROR });
+  const kafka = new Kafka({ brokers: [broker], connectionTimeout: 30_000, socketFactory, logLevel: logLevel.ERROR });
   const producer = kafka.producer();
   await producer.connect();
   await producer.send({ topic: 'from-a-page', messages: [{ key: 'a', value: 'one' }, { value: 'two' }] });
