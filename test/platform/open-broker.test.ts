@@ -1,16 +1,21 @@
 // A broker in the caller's own process: what it serves, how soon, and that it leaves nothing.
 
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Kafka, logLevel } from 'kafkajs';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
+import { WebSocket } from 'ws';
 import { connect, type InProcessBroker, type OpenBrokerOptions, openBroker } from '../../src/platform/node/index.ts';
 import { take } from '../client/fixture.ts';
 import { ROOT } from '../house/source-files.ts';
 import { PROCESS_MS_MAX, temporaryDirectory } from '../support/broker-process.ts';
 
+/** Long enough for any machine. */
+const WITHIN = { timeout: 50_000, interval: 20 };
 const closers: (() => unknown)[] = [];
 
 afterEach(async () => {
@@ -67,6 +72,35 @@ test('a directory keeps what was produced, and is taken by one broker at a time'
   await expect(openBroker({ directory: directory.path })).rejects.toMatchObject({ code: 'ERR_DATA_DIRECTORY_LOCKED' });
   await first.close();
   expect(await texts(await open({ directory: directory.path }), 'orders', 1)).toEqual(['kept']);
+});
+
+/** However it comes to that. */
+function closed(socket: Socket | WebSocket): Promise<void> {
+  return new Promise((resolve) => socket.on('error', () => undefined).on('close', () => resolve()));
+}
+
+test('a connection on which nothing comes is closed after connections.max.idle.ms', async () => {
+  const broker = await open({ http: {}, kafka: {}, config: { 'connections.max.idle.ms': '50' } });
+  const [host, port] = broker.kafkaAddress.split(':');
+  const socket = createConnection({ host: String(host), port: Number(port) }).resume();
+  const webSocket = new WebSocket(broker.url);
+  await Promise.all([closed(socket), closed(webSocket)]);
+});
+
+test('a connection beyond max.connections is closed, and the next is served when there is room', async () => {
+  const broker = await open({ kafka: {}, config: { 'max.connections': '1' } });
+  const [host, port] = broker.kafkaAddress.split(':');
+  const address = { host: String(host), port: Number(port) };
+  const first = createConnection(address).resume();
+  await once(first, 'connect');
+  await closed(createConnection(address).resume());
+  first.destroy();
+  // The broker learns of the end of the first in its own time.
+  await vi.waitFor(async () => {
+    const client = await connect(`kafka://${broker.kafkaAddress}`);
+    expect(await client.admin().listTopics()).toEqual([]);
+    await client.close();
+  }, WITHIN);
 });
 
 test('listeners serve Kafka clients on TCP and the own client on WebSocket', async () => {

@@ -275,6 +275,20 @@ describe('requests of KIP-848', () => {
     expect((await committed(fixture, 'group')).offset).toBe(7);
   });
 
+  test('is assigned by none but group.consumer.assignors, the first where a member names none', async () => {
+    const fixture = await startGroups({ 'group.consumer.assignors': 'range' });
+    const uniform = await fixture.request(consumerGroupHeartbeat, 1, { ...JOIN, serverAssignor: 'uniform' });
+    expect(nameOf(uniform.errorCode)).toBe('UNSUPPORTED_ASSIGNOR');
+    expect(uniform.errorMessage).toContain('range');
+    expect((await fixture.request(consumerGroupHeartbeat, 1, JOIN)).errorCode).toBe(0);
+    await pass(fixture, 1);
+    const { groups } = await fixture.request(consumerGroupDescribe, 1, {
+      groupIds: ['group'],
+      includeAuthorizedOperations: false,
+    });
+    expect(groups[0]).toMatchObject({ assignorName: 'range' });
+  });
+
   test('ConsumerGroupDescribe tells both epochs and assignments; a classic group is not found', async () => {
     const fixture = await startGroups();
     const { memberEpoch } = await fixture.request(consumerGroupHeartbeat, 1, JOIN);

@@ -267,6 +267,19 @@ describe('expiry and deletion', () => {
     expect(await listed(fixture)).toEqual([]);
   });
 
+  test.each([
+    ['600000', 1],
+    ['60000', -1],
+  ])('is looked for every %s ms of offsets.retention.check.interval.ms', async (interval, offset) => {
+    const fixture = await startGroups({
+      'offsets.retention.minutes': '1',
+      'offsets.retention.check.interval.ms': interval,
+    });
+    await commit(fixture, { groupId: 'simple', offset: 1 });
+    await pass(fixture, 5 * 60_000, 5);
+    expect((await committed(fixture, 'simple')).offset).toBe(offset);
+  });
+
   test('a commit of an old client may say itself how long it is kept, also over a restart', async () => {
     const fixture = await startGroups();
     const partitions = [{ partitionIndex: 0, committedOffset: 5, committedMetadata: '' }];
