@@ -94,7 +94,10 @@ export class ClassicMembers implements ClassicProtocol {
       if (instance === undefined) return joinError(ERROR_CODES.UNKNOWN_MEMBER_ID, memberId);
       if (instance.memberId !== memberId) return joinError(ERROR_CODES.FENCED_INSTANCE_ID, memberId);
     }
-    // An id that was given out for joining with it is nowhere on record, so any may come.
+    // An id that was given out for joining with it is nowhere on record, so any may come; but who has partitions was a
+    // member before, and is out. Others may have them by now: it has to give them up before it joins.
+    const hasPartitions = subscription.owned?.some(({ partitions }) => partitions.length > 0) === true;
+    if (hasPartitions && !group.members.has(memberId)) return joinError(ERROR_CODES.UNKNOWN_MEMBER_ID, memberId);
     return { memberId, subscription, replaces: undefined };
   }
 

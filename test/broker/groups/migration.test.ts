@@ -171,6 +171,28 @@ test('a group in the middle of a rebalance is upgraded, and those who wait in it
   expect(loads(all).sort()).toEqual([1, 1, 2, 2]);
 });
 
+test('a member that was out before the upgrade gives up what it still has before it joins again', async () => {
+  const [lost, heir] = [classic('lost', 'cooperative'), classic('heir', 'cooperative')];
+  await rounds([lost]);
+  for (const client of [heir, heir, lost]) {
+    client.go();
+    await settle();
+  }
+  expect(lost.told.at(-1)).toBe('beat REBALANCE_IN_PROGRESS');
+  // It is not heard of for its session, and takes itself for a member that is to join again.
+  fixture.clock.advance(10_000);
+  await settle();
+  const next = new ConsumerClient(fixture, 'next');
+  await rounds([heir, next]);
+  expect(loads([lost, heir, next])).toEqual([6, 3, 3]);
+  lost.go();
+  await settle();
+  expect(lost.told.at(-1)).toBe('join UNKNOWN_MEMBER_ID');
+  expect(loads([lost])).toEqual([0]);
+  await rounds([lost, heir, next]);
+  expect(loads([lost, heir, next])).toEqual([2, 2, 2]);
+});
+
 test('a group that waits for its first generation is upgraded too', async () => {
   fixture.settings = { ...SETTINGS, initialRebalanceDelayMs: 3000 };
   const first = classic('a');
