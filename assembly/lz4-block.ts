@@ -16,6 +16,9 @@
 
 // @ts-ignore: decorator
 @inline const LENGTH_GOES_ON: usize = 15;
+/** From this token on the literals' length goes on. */
+// @ts-ignore: decorator
+@inline const LITERALS_GO_ON: usize = LENGTH_GOES_ON << 4;
 // @ts-ignore: decorator
 @inline const MATCH_BYTES_MIN: usize = 4;
 /** Where a match follows, so do its distance, a token and five literals: every compressor keeps to that (and lz4.c insists). */
@@ -23,6 +26,9 @@
 @inline const BYTES_BEHIND_LITERALS: usize = 8;
 // @ts-ignore: decorator
 @inline const VECTOR_BYTES: usize = 16;
+/** The longest match that one vector holds, less 4. */
+// @ts-ignore: decorator
+@inline const SHORT_MATCH_LAST: usize = VECTOR_BYTES - MATCH_BYTES_MIN;
 /** From here on a copy by the runtime is worth its call. */
 // @ts-ignore: decorator
 @inline const LONG_COPY_BYTES: usize = 512;
@@ -62,13 +68,18 @@ export function makeRepetitions(): void {
 /**
  * Decompresses the block from `source` to `sourceEnd`, which has at most 4 MiB. Returns the pointer behind what came out,
  * at most `targetEnd`, or BLOCK_MALFORMED or BLOCK_TOO_LARGE.
+ *
+ * Nearly all sequences are short, a vector each for literals and match, and cost one check for either end: what literals
+ * are too long for is seen behind them, at the latest before their match is copied.
  */
 export function unpackBlock(source: usize, sourceEnd: usize, target: usize, targetEnd: usize): usize {
+  if (source >= sourceEnd) return BLOCK_MALFORMED;
   const start = target;
-  while (source < sourceEnd) {
-    const token = <usize>load<u8>(source++);
+  const matchLast = sourceEnd - BYTES_BEHIND_LITERALS;
+  let token = <usize>load<u8>(source++);
+  while (true) {
     let literals = token >>> 4;
-    if (literals == LENGTH_GOES_ON) {
+    if (token >= LITERALS_GO_ON) {
       let more: usize = 255;
       while (more == 255) {
         if (source >= sourceEnd) return BLOCK_MALFORMED;
@@ -79,32 +90,54 @@ export function unpackBlock(source: usize, sourceEnd: usize, target: usize, targ
       if (literals > targetEnd - target) return BLOCK_TOO_LARGE;
       if (literals > LONG_COPY_BYTES) memory.copy(target, source, literals);
       else copyVectors(target, source, target + literals);
-    } else {
-      if (literals > sourceEnd - source) return BLOCK_MALFORMED;
-      if (literals > targetEnd - target) return BLOCK_TOO_LARGE;
-      v128.store(target, v128.load(source));
-    }
-    source += literals;
-    target += literals;
-    if (sourceEnd - source < BYTES_BEHIND_LITERALS) return source == sourceEnd ? target : BLOCK_MALFORMED;
+    } else v128.store(target, v128.load(source));
 
-    const distance = <usize>load<u16>(source);
-    source += 2;
-    if (distance - 1 >= target - start) return BLOCK_MALFORMED;
-    let match = (token & 15) + MATCH_BYTES_MIN;
-    if (match == LENGTH_GOES_ON + MATCH_BYTES_MIN) {
-      let more: usize = 255;
-      while (more == 255) {
-        if (source >= sourceEnd) return BLOCK_MALFORMED;
-        more = <usize>load<u8>(source++);
-        match += more;
-      }
+    const behind = source + literals;
+    const to = target + literals;
+    if (behind > matchLast) {
+      if (behind > sourceEnd) return BLOCK_MALFORMED;
+      if (to > targetEnd) return BLOCK_TOO_LARGE;
+      return behind == sourceEnd ? to : BLOCK_MALFORMED;
     }
-    if (match > targetEnd - target) return BLOCK_TOO_LARGE;
-    const end = target + match;
-    if (distance < VECTOR_BYTES) repeat(target, distance, end);
-    else copyVectors(target, target - distance, end);
-    target = end;
+
+    const match = token & 15;
+    const distance = <usize>load<u16>(behind);
+    const from = to - distance;
+    source = behind + 3;
+    // Behind the distance stands the next token, or how the match's length goes on.
+    token = <usize>load<u8>(behind, 2);
+    if (match > SHORT_MATCH_LAST) {
+      if (to > targetEnd) return BLOCK_TOO_LARGE;
+      if (distance == 0 || from < start) return BLOCK_MALFORMED;
+      let bytes = match + MATCH_BYTES_MIN;
+      if (match == LENGTH_GOES_ON) {
+        bytes += token;
+        while (token == 255) {
+          if (source >= sourceEnd) return BLOCK_MALFORMED;
+          token = <usize>load<u8>(source++);
+          bytes += token;
+        }
+      }
+      if (bytes > targetEnd - to) return BLOCK_TOO_LARGE;
+      target = to + bytes;
+      if (distance < VECTOR_BYTES) repeat(to, distance, target);
+      else copyVectors(to, from, target);
+      if (match == LENGTH_GOES_ON) {
+        if (source >= sourceEnd) return BLOCK_MALFORMED;
+        token = <usize>load<u8>(source++);
+      }
+      continue;
+    }
+
+    target = to + match + MATCH_BYTES_MIN;
+    if (target > targetEnd) {
+      return to <= targetEnd && (distance == 0 || from < start) ? BLOCK_MALFORMED : BLOCK_TOO_LARGE;
+    }
+    if (from < start) return BLOCK_MALFORMED;
+    if (distance < VECTOR_BYTES) {
+      if (distance == 0) return BLOCK_MALFORMED;
+      repeat(to, distance, target);
+    } else v128.store(to, v128.load(from));
   }
   return BLOCK_MALFORMED;
 }

@@ -77,15 +77,8 @@ function blockOf(sequences: readonly Sequence[], last: Uint8Array): Uint8Array {
   return Buffer.concat([...parts, Uint8Array.of(Math.min(15, last.length) << 4, ...extension(last.length), ...last)]);
 }
 
-const distances = fc.oneof(fc.integer({ min: 0, max: 40 }), fc.nat({ max: 65_535 }), fc.constantFrom(1, 15, 16, 17));
-const lengths = fc.oneof(fc.nat({ max: 20 }), fc.nat({ max: 600 }), fc.constantFrom(14, 15, 269, 270, 271, 70_000));
-const sequence: fc.Arbitrary<Sequence> = fc.record({
-  literals: fc.oneof(fc.uint8Array({ maxLength: 18 }), fc.uint8Array({ maxLength: 700 })),
-  distance: distances,
-  match: lengths,
-});
 /** Sequences whose distances lead back to what is there, which chance alone seldom gives. */
-const likely = fc.array(sequence, { maxLength: 12 }).map((list) => {
+function reaching(list: readonly Sequence[]): Sequence[] {
   let made = 0;
   return list.map((each): Sequence => {
     made += each.literals.length;
@@ -93,7 +86,16 @@ const likely = fc.array(sequence, { maxLength: 12 }).map((list) => {
     made += each.match + lz4.LZ4_WORD_BYTES;
     return { ...each, distance: Math.min(65_535, distance) };
   });
+}
+
+const distances = fc.oneof(fc.integer({ min: 0, max: 40 }), fc.nat({ max: 65_535 }), fc.constantFrom(1, 15, 16, 17));
+const lengths = fc.oneof(fc.nat({ max: 20 }), fc.nat({ max: 600 }), fc.constantFrom(14, 15, 269, 270, 271, 70_000));
+const sequence: fc.Arbitrary<Sequence> = fc.record({
+  literals: fc.oneof(fc.uint8Array({ maxLength: 18 }), fc.uint8Array({ maxLength: 700 })),
+  distance: distances,
+  match: lengths,
 });
+const likely = fc.array(sequence, { maxLength: 12 }).map(reaching);
 const ending = fc.oneof(fc.uint8Array({ minLength: 5, maxLength: 30 }), fc.uint8Array({ maxLength: 6 }));
 const block = fc.oneof(
   fc.tuple(likely, ending).map(([list, last]) => ({ bytes: blockOf(list, last), isStored: false })),
@@ -284,6 +286,30 @@ describe.each(BUILDS)('the LZ4 kernel of the %s', (_name, make) => {
         expectAsOracle(bytes, room);
       }),
       { numRuns: 150 },
+    );
+  });
+
+  /** Short sequences one after the other, as text gives them; now and then one that is longer than a vector. */
+  const short = fc.record({
+    literals: fc.uint8Array({ maxLength: 17 }),
+    distance: fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 65_535 })),
+    match: fc.oneof({ weight: 6, arbitrary: fc.nat({ max: 16 }) }, { weight: 1, arbitrary: fc.nat({ max: 300 }) }),
+  });
+  const dense = fc
+    .tuple(fc.array(short, { minLength: 1, maxLength: 10 }), fc.option(short, { nil: undefined }))
+    .map(([list, astray]) => (astray === undefined ? reaching(list) : [...reaching(list), astray]));
+
+  test('judges every end of a block, and every end of its room, as the format does', () => {
+    fc.assert(
+      fc.property(dense, ending, fc.integer({ min: 4, max: 7 }), (list, last, code) => {
+        const bytes = blockOf(list, last);
+        const of = (part: Uint8Array) => frameOf({ flags: 0, code, blocks: [{ bytes: part, isStored: false }] });
+        for (let end = 1; end <= bytes.length; end++) expectAsOracle(of(bytes.subarray(0, end)), ROOM, end % 16);
+        const whole = unpackedLz4(of(bytes), ROOM);
+        const made = typeof whole === 'number' ? 60 : whole.length;
+        for (let room = 0; room <= made; room++) expectAsOracle(of(bytes), room, room % 16);
+      }),
+      { numRuns: 40 },
     );
   });
 
