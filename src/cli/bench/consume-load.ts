@@ -1,6 +1,7 @@
 // Clients that read a topic, each some of its partitions, as fast as they come.
 
 import type { Client, Consumer, TopicPartition } from '../../client/index.ts';
+import { LogFault } from '../../core/fault.ts';
 import { connectToServer } from '../server-connection.ts';
 import { type Load, NOTHING } from './load.ts';
 import { Measurement } from './measurement.ts';
@@ -60,7 +61,16 @@ export class ConsumeLoad implements Load {
     return measurement.result();
   }
 
-  async #read({ consumer, places }: Reader, measurement: Measurement): Promise<void> {
+  /** To its end, or until it is stopped, which may be before it has begun. */
+  async #read(reader: Reader, measurement: Measurement): Promise<void> {
+    try {
+      await this.#take(reader, measurement);
+    } catch (error) {
+      if (!measurement.isStopped || !(error instanceof LogFault) || error.code !== 'ERR_CLOSED') throw error;
+    }
+  }
+
+  async #take({ consumer, places }: Reader, measurement: Measurement): Promise<void> {
     const { from, follows, records: limit } = this.#plan;
     if (places.length > 0) await consumer.assign(places.map((place) => ({ ...place, from })));
     for await (const { records } of consumer.batches({ untilEnd: !follows })) {
