@@ -9,7 +9,7 @@ import { Collector } from '../client-broker.ts';
 import { describeClient, type ProgramResult, runProgram, useExternalBroker } from './external-client.ts';
 
 const KCAT = '/usr/bin/kcat';
-const QUICK_MEMBER = ['session.timeout.ms=2000', 'heartbeat.interval.ms=300', 'auto.offset.reset=earliest'];
+const QUICK_MEMBER = ['session.timeout.ms=6000', 'heartbeat.interval.ms=300', 'auto.offset.reset=earliest'];
 
 /** What kcat says of a change to its partitions, all of them or incremental, and the list of those. */
 const REBALANCED = /rebalanced.*[ :](assigned|revoked|incremental assignment|incremental revoke)\b.*: (.*)$/;

@@ -29,7 +29,7 @@ import org.apache.kafka.common.errors.WakeupException;
 public class Migration {
     private static final int MEMBERS = 3;
     private static final int PARTITIONS = 6;
-    private static final long SETTLE_MS = 60_000;
+    private static final long SETTLE_MS = 180_000;
     private final String servers;
     private final Admin admin;
     private final String assignor;

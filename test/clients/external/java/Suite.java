@@ -113,8 +113,8 @@ public class Suite {
     private Properties properties(Map<String, Object> more) {
         Properties all = new Properties();
         all.put("bootstrap.servers", servers);
-        all.put("default.api.timeout.ms", 20000);
-        all.put("request.timeout.ms", 10000);
+        all.put("default.api.timeout.ms", 60000);
+        all.put("request.timeout.ms", 30000);
         all.putAll(more);
         return all;
     }
@@ -126,7 +126,7 @@ public class Suite {
     }
 
     private KafkaProducer<String, String> producer(Map<String, Object> more) {
-        Properties all = properties(Map.of("delivery.timeout.ms", 20000));
+        Properties all = properties(Map.of("delivery.timeout.ms", 60000));
         all.put("key.serializer", "org.apache.kafka.common.serialization.StringSerializer");
         all.put("value.serializer", "org.apache.kafka.common.serialization.StringSerializer");
         all.putAll(more);
@@ -141,10 +141,10 @@ public class Suite {
         return new KafkaConsumer<>(all);
     }
 
-    /** Values of so many records, or as many as came in 15 seconds. */
+    /** Values of so many records, or as many as came in a minute. */
     private static List<String> read(KafkaConsumer<String, String> consumer, int count) {
         List<String> values = new ArrayList<>();
-        long end = System.currentTimeMillis() + 15_000;
+        long end = System.currentTimeMillis() + 60_000;
         while (values.size() < count && System.currentTimeMillis() < end) {
             for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofMillis(200))) values.add(record.value());
         }
@@ -396,7 +396,7 @@ public class Suite {
 
     /** Polls all until every partition has one owner and each member has so many. */
     private static void settle(int each, List<KafkaConsumer<String, String>> members) {
-        long end = System.currentTimeMillis() + 30_000;
+        long end = System.currentTimeMillis() + 120_000;
         while (System.currentTimeMillis() < end) {
             for (KafkaConsumer<String, String> member : members) member.poll(Duration.ofMillis(100));
             if (members.stream().allMatch((member) -> member.assignment().size() == each)) return;

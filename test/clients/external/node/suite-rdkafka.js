@@ -12,12 +12,12 @@ const [modules = '', servers = ''] = process.argv.slice(2);
 const { AdminClient, features, KafkaConsumer, Producer } = createRequire(modules)('node-rdkafka');
 const MEMBER = fileURLToPath(new URL('rdkafka-member.js', import.meta.url));
 const BASE_TIME = 1_750_000_000_000;
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 60_000;
 const BEGINNING = -2;
 const END = -1;
 const QUICK = { 'heartbeat.interval.ms': 300 };
 /** Only where a session is to end: a process that stands still for a while loses it. */
-const SHORT_LIVED = { ...QUICK, 'session.timeout.ms': 2000 };
+const SHORT_LIVED = { ...QUICK, 'session.timeout.ms': 6000 };
 const admin = AdminClient.create({ 'bootstrap.servers': servers });
 
 /** Calls a method that ends with a callback of an error and a value. */

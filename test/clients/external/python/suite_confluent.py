@@ -15,7 +15,7 @@ ADMIN = AdminClient({"bootstrap.servers": SERVERS})
 
 def topic(partitions=1):
     name = "confluent-%s" % uuid.uuid4()
-    ADMIN.create_topics([NewTopic(name, partitions, 1)])[name].result(10)
+    ADMIN.create_topics([NewTopic(name, partitions, 1)])[name].result(60)
     return name
 
 
@@ -47,13 +47,13 @@ def fill(name, count, **more):
             timestamp=BASE_TIME + i * 1000,
             on_delivery=lambda error, message: delivered.append((error, message.offset())),
         )
-    same(0, client.flush(20))
+    same(0, client.flush(60))
     return delivered
 
 
 def read(client, count, extra=0.3):
     values = []
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while len(values) < count and time.monotonic() < end:
         message = client.poll(0.2)
         if message is None:
@@ -77,21 +77,21 @@ def read_at(name, offset, count, **more):
 
 def topics():
     name = topic(2)
-    metadata = ADMIN.list_topics(timeout=10)
+    metadata = ADMIN.list_topics(timeout=60)
     same({1}, set(metadata.brokers))
     same(2, len(metadata.topics[name].partitions))
-    ADMIN.create_partitions([NewPartitions(name, 4)])[name].result(10)
-    same(4, len(ADMIN.list_topics(name, timeout=10).topics[name].partitions))
-    ADMIN.delete_topics([name])[name].result(10)
-    same(False, name in ADMIN.list_topics(timeout=10).topics)
+    ADMIN.create_partitions([NewPartitions(name, 4)])[name].result(60)
+    same(4, len(ADMIN.list_topics(name, timeout=60).topics[name].partitions))
+    ADMIN.delete_topics([name])[name].result(60)
+    same(False, name in ADMIN.list_topics(timeout=60).topics)
 
 
 def configurations():
     name = topic()
     resource = ConfigResource("topic", name, set_config={"retention.ms": "7200000"})
-    ADMIN.alter_configs([resource])[resource].result(10)
+    ADMIN.alter_configs([resource])[resource].result(60)
     described = ADMIN.describe_configs([ConfigResource("topic", name)])
-    entries = list(described.values())[0].result(10)
+    entries = list(described.values())[0].result(60)
     same("7200000", entries["retention.ms"].value)
     same("delete", entries["cleanup.policy"].value)
 
@@ -118,7 +118,7 @@ def too_large():
     errors = []
     client = producer(**{"message.max.bytes": 10000000})
     client.produce(name, value=b"x" * 2000000, on_delivery=lambda error, _: errors.append(error.code()))
-    same(0, client.flush(20))
+    same(0, client.flush(60))
     same([KafkaError.MSG_SIZE_TOO_LARGE], errors)
 
 
@@ -129,8 +129,8 @@ def positions():
     same([], read_at(name, OFFSET_END, 0))
     client = consumer()
     partition = TopicPartition(name, 0)
-    same((0, 20), client.get_watermark_offsets(partition, timeout=10))
-    found = client.offsets_for_times([TopicPartition(name, 0, BASE_TIME + 6500)], timeout=10)
+    same((0, 20), client.get_watermark_offsets(partition, timeout=60))
+    found = client.offsets_for_times([TopicPartition(name, 0, BASE_TIME + 6500)], timeout=60)
     same([7], [each.offset for each in found])
     client.close()
 
@@ -140,10 +140,10 @@ def contents():
     client = producer()
     client.produce(name, value="value", headers=[("name", b"\x00\xff"), ("empty", None)], timestamp=BASE_TIME)
     client.produce(name, key="key", value=None)
-    same(0, client.flush(20))
+    same(0, client.flush(60))
     reader = consumer()
     reader.assign([TopicPartition(name, 0, OFFSET_BEGINNING)])
-    first, second = reader.consume(2, timeout=10)
+    first, second = reader.consume(2, timeout=60)
     same(([("name", b"\x00\xff"), ("empty", None)], None, BASE_TIME), (first.headers(), first.key(), first.timestamp()[1]))
     same((b"key", None), (second.key(), second.value()))
     reader.close()
@@ -162,7 +162,7 @@ def transactions():
         client.begin_transaction()
         for i in range(10):
             client.produce(name, value="value %d" % (block * 10 + i))
-        client.flush(20)
+        client.flush(60)
         if block % 2 == 0:
             client.commit_transaction(20)
         else:
@@ -179,7 +179,7 @@ def fencing():
     older.init_transactions(20)
     older.begin_transaction()
     older.produce(name, value="value -1")
-    older.flush(20)
+    older.flush(60)
     newer.init_transactions(20)
     newer.begin_transaction()
     newer.produce(name, value="value 0")
@@ -208,7 +208,7 @@ def resume():
 
 
 def settle(each, members):
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         for member in members:
             member.poll(0.1)
@@ -268,7 +268,7 @@ def transactional_offsets():
             writer.commit_transaction(20)
         else:
             writer.abort_transaction(20)
-        committed = reader.committed([TopicPartition(source, 0)], timeout=10)[0].offset
+        committed = reader.committed([TopicPartition(source, 0)], timeout=60)[0].offset
         same(10 if commits else -1001, committed)
     reader.close()
     same(numbered(0, 10), read_at(target, OFFSET_BEGINNING, 10, **{"isolation.level": "read_committed"}))

@@ -27,8 +27,8 @@ def fill(name, count, **settings):
         producer.send(name, key=b"k%d" % i, value=b"value %d" % i, partition=0, timestamp_ms=BASE_TIME + i * 1000)
         for i in range(count)
     ]
-    producer.flush(20)
-    results = [each.get(10) for each in sent]
+    producer.flush(60)
+    results = [each.get(60) for each in sent]
     producer.close(10)
     return [each.offset for each in results]
 
@@ -41,7 +41,7 @@ def consumer(*names, **settings):
 
 def read(client, count):
     values = []
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while len(values) < count and time.monotonic() < end:
         for records in client.poll(timeout_ms=200).values():
             values += [record.value.decode() for record in records]
@@ -95,11 +95,11 @@ def too_large():
     name = topic()
     producer = KafkaProducer(bootstrap_servers=SERVERS, max_request_size=10000000)
     try:
-        producer.send(name, b"x" * 2000000).get(10)
+        producer.send(name, b"x" * 2000000).get(60)
         raise AssertionError("nothing was refused")
     except MessageSizeTooLargeError:
         pass
-    same(0, producer.send(name, b"small").get(10).offset)
+    same(0, producer.send(name, b"small").get(60).offset)
     producer.close(10)
 
 
@@ -123,8 +123,8 @@ def positions():
 def contents():
     name = topic()
     producer = KafkaProducer(bootstrap_servers=SERVERS)
-    producer.send(name, b"value", headers=[("name", b"\x00\xff")], timestamp_ms=BASE_TIME).get(10)
-    producer.send(name, key=b"key", value=None).get(10)
+    producer.send(name, b"value", headers=[("name", b"\x00\xff")], timestamp_ms=BASE_TIME).get(60)
+    producer.send(name, key=b"key", value=None).get(60)
     producer.close(10)
     client = assigned(name)
     records = []
@@ -151,7 +151,7 @@ def resume():
 
 
 def settle(each, members):
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         for member in members:
             member.poll(timeout_ms=100)
@@ -180,7 +180,7 @@ def rebalance():
     threads = [threading.Thread(target=poll, args=(member,), daemon=True) for member in members]
     for thread in threads:
         thread.start()
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while time.monotonic() < end and [len(member.assignment()) for member in members] != [2, 2]:
         time.sleep(0.05)
     sizes = [len(member.assignment()) for member in members]
