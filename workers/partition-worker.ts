@@ -36,6 +36,7 @@ export function openOwner({ storeRoot }: PartitionTask): (group: PartitionGroup)
     codecs: nodeCodecs.codecs,
     slabPointers,
     lending: new LendingMemory(data.lending),
+    lendsFiles: true,
     // Behind what waits at the port by then.
     later: (action) => setImmediate(action),
     onEvent: (event) => pool.postMessage(event),

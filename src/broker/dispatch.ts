@@ -208,7 +208,7 @@ export class Dispatch {
       throw error;
     }
     const byteLength = writer.length;
-    return { chunks: writer.finish(), byteLength, release: call.release };
+    return { chunks: writer.finishParts(), byteLength, release: call.release };
   }
 }
 

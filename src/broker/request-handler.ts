@@ -1,6 +1,8 @@
 // What a transport needs from the broker, and nothing more: a frame in, a frame or nothing out.
 // A frame is one Kafka request or response without the 4-byte length that TCP puts before it.
 
+import type { FramePart } from '../core/file-range.ts';
+
 /** A client's connection as the handlers see it; made by net/, one object for the life of the connection. */
 export interface ConnectionContext {
   /** Unique while the process lives. */
@@ -13,11 +15,13 @@ export interface ConnectionContext {
   readonly localPort: number;
   /** Aborted when the connection ends: a long poll for nobody is given up. */
   readonly closed: AbortSignal;
+  /** Whether record bytes of a response may be ranges of files: large ones cost less then. */
+  readonly sendsFiles?: boolean | undefined;
 }
 
 export interface ResponseFrame {
-  /** Parts of one frame, in order; record bytes are referred to, not copied. */
-  readonly chunks: readonly Uint8Array[];
+  /** Parts of one frame, in order; record bytes are referred to, not copied. Files only where the connection sends them. */
+  readonly chunks: readonly FramePart[];
   readonly byteLength: number;
   /** To be called once the chunks are not used any more, where it is there: what they show is then used again. */
   readonly release?: (() => void) | undefined;

@@ -46,8 +46,8 @@ const COMMON: BuildOptions = {
   target: 'node20',
   minifyWhitespace: true,
   minifySyntax: true,
-  // Piscina starts its threads from a file of its own.
-  external: ['piscina', 'bufferutil', 'utf-8-validate'],
+  // Piscina starts its threads from a file of its own, koffi loads a library.
+  external: ['piscina', 'koffi', 'bufferutil', 'utf-8-validate'],
   sourcemap: true,
   sourcesContent: false,
   legalComments: 'none',

@@ -2,6 +2,7 @@
 
 import type { ConnectionContext, RequestHandler, ResponseFrame } from '../broker/request-handler.ts';
 import { LogFault } from '../core/fault.ts';
+import { bytesOnly } from '../core/file-range.ts';
 import { flatten, joined } from '../protocol/writer.ts';
 import type { BrokerAddress, ClientTransport, TransportEvents, TransportOpener } from './transport.ts';
 
@@ -77,6 +78,7 @@ class InProcessTransport implements ClientTransport {
 }
 
 /** The frame as one piece that stays as it is. */
-function ownBytes({ chunks, release }: ResponseFrame): Uint8Array {
+function ownBytes({ chunks: parts, release }: ResponseFrame): Uint8Array {
+  const chunks = bytesOnly(parts);
   return release === undefined ? joined(chunks) : flatten(chunks);
 }

@@ -73,6 +73,8 @@ export interface StoreFile {
   readonly path: string;
   /** Bytes in the file. */
   size(): number;
+  /** What the operating system knows the file by, whatever its path, where others may open it too. */
+  identity?(): bigint;
   /** Fills `target` from `position`; returns the bytes read, fewer only at the end of the file. */
   read(target: Uint8Array, position: number): number;
   /** Writes all of `source` at `position`, or throws; after a throw the bytes at `position` and beyond are undefined. */

@@ -2,6 +2,7 @@
 // whole messages in and out, no reading that could be stopped, and no word of what has been sent. The host passes the
 // socket's events on.
 
+import { bytesOnly, type FramePart } from '../core/file-range.ts';
 import { REQUEST_BYTES_IN_FLIGHT_MAX } from '../core/limits.ts';
 import type { Clock, TimerHandle } from '../core/platform.ts';
 import type { WatchedTransport } from '../net/connection-set.ts';
@@ -127,8 +128,8 @@ export class WebSocketSession implements WatchedTransport {
     this.#sink.onClose();
   }
 
-  send(chunks: readonly Uint8Array[], byteLength: number, release?: () => void): void {
-    if (!this.#isClosing && !this.#hasEnded) this.#send(joined(chunks, byteLength));
+  send(parts: readonly FramePart[], byteLength: number, release?: () => void): void {
+    if (!this.#isClosing && !this.#hasEnded) this.#send(joined(bytesOnly(parts), byteLength));
     release?.();
   }
 

@@ -1,6 +1,7 @@
 // The line between a connection (order, limits, back-pressure) and what carries its frames (WebSocket now, TCP later).
 // A transport knows sockets and their framing and nothing of requests; a sink knows requests and nothing of sockets.
 
+import type { FramePart } from '../core/file-range.ts';
 import type { SavedSession } from './saved-session.ts';
 
 /** Where frames go out. Every method may be called after the end and then does nothing. */
@@ -13,9 +14,10 @@ export interface FrameTransport {
   readonly partialBytes: number;
   /**
    * Sends one frame. The chunks must stay unchanged until `release` is called: once they have left, or never will.
-   * Frames of one tick may leave in one write.
+   * Frames of one tick may leave in one write. Ranges of files are among the chunks only where the transport's connection
+   * has said that it sends them.
    */
-  send(chunks: readonly Uint8Array[], byteLength: number, release?: () => void): void;
+  send(chunks: readonly FramePart[], byteLength: number, release?: () => void): void;
   /** A frame that was received is not used any more: its memory may take the next one. */
   recycle?(frame: Uint8Array): void;
   /** Stops reading. Frames of bytes already read may still arrive. */

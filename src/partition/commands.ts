@@ -3,6 +3,7 @@
 // Nothing here knows the wire protocol: outcomes are words, and the broker maps them to Kafka's error codes.
 
 import type { FaultRecord } from '../core/fault.ts';
+import type { FileRange, FramePart } from '../core/file-range.ts';
 import type { LogConfig } from '../storage/log-config.ts';
 
 /** A partition's number inside this process: dense, given out by the router, never reused while the process lives. */
@@ -91,6 +92,8 @@ export interface FetchCommand {
   readonly minOneBatch: boolean;
   /** Whether records may be lent instead of given: {@link FetchedReads.release} has then to be called. By default not. */
   readonly lends?: boolean | undefined;
+  /** With `lends`: whether records may also stay in a file, to be sent from there ({@link ReadReply.file}). */
+  readonly files?: boolean | undefined;
   readonly reads: readonly PartitionRead[];
 }
 
@@ -226,6 +229,10 @@ export interface ReadReply extends Reply {
   readonly records: Uint8Array;
   /** Where the records lie instead, in the memory from which the owner lends. */
   readonly lent?: LentBytes | undefined;
+  /** Where in a file they lie instead. On the dispatching side it is `file`. */
+  readonly range?: LentRange | undefined;
+  /** The records, where they are to be sent from a file: `records` is empty then. */
+  readonly file?: FileRange | undefined;
   readonly state: PartitionState | undefined;
   /** Where the reader's log departs from this one (KIP-595), else undefined. */
   readonly divergingEpoch: { readonly epoch: number; readonly endOffset: number } | undefined;
@@ -250,6 +257,21 @@ export interface FetchReply {
 export interface LentBytes {
   readonly position: number;
   readonly length: number;
+}
+
+/** Bytes of a file that stays what it is until the range comes back by its `id`. */
+export interface LentRange {
+  readonly id: number;
+  /** In the store. Another file may have taken it over since: `identity` tells. */
+  readonly path: string;
+  readonly identity: bigint;
+  readonly position: number;
+  readonly length: number;
+}
+
+/** The records of a read, wherever they are: of either kind the length is in bytes. */
+export function recordsOf({ file, records }: ReadReply): FramePart {
+  return file ?? records;
 }
 
 /** What a fetch read, on the dispatching side. */

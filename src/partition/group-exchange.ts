@@ -46,9 +46,8 @@ export class GroupExchange {
     const rows = this.#rows;
     const commands = pack(group.commands, (command, row) => writeAppend(rows, row, command));
     const [count] = commands;
-    if (commands.length === 1 && typeof count === 'number' && group.released.length === 0)
-      return 2 * count + group.slab;
-    return { slab: group.slab, commands, released: group.released };
+    if (commands.length === 1 && typeof count === 'number' && isBare(group)) return 2 * count + group.slab;
+    return { ...group, commands };
   }
 
   unpackGroup(packed: PackedGroup): PartitionGroup {
@@ -71,6 +70,11 @@ export class GroupExchange {
     const list = typeof packed === 'number' ? [packed] : packed;
     return { replies: unpack(list, (row) => readAppended(this.#rows, row)) };
   }
+}
+
+/** Nothing comes back with it. */
+function isBare({ released, returned }: PartitionGroup): boolean {
+  return released.length === 0 && returned === undefined;
 }
 
 /** Replaces runs of what `write` takes by their lengths. */

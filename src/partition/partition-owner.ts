@@ -27,10 +27,12 @@ import type {
   ReadReply,
   WriteMarkerCommand,
 } from './commands.ts';
+import { FileLending } from './file-lending.ts';
 import type { GroupReply, PartitionGroup } from './group.ts';
 import type { LendingMemory } from './lending-memory.ts';
 import { Partition } from './partition.ts';
 import { ReadAhead } from './read-ahead.ts';
+import type { ReadPlaces } from './read-places.ts';
 
 /** Longest time one `maintain` command holds the thread, in milliseconds; the next one goes on from there. */
 const MAINTAIN_SLICE_MS = 5;
@@ -47,6 +49,8 @@ export interface PartitionOwnerOptions {
   readonly slabPointers: readonly [number, number];
   /** From where large reads are lent; without it everything that is read is given away. */
   readonly lending?: LendingMemory | undefined;
+  /** Whether large reads of what the page cache holds are left in their files, for a dispatcher that sends from there. */
+  readonly lendsFiles?: boolean | undefined;
   /** Calls back once what has arrived was served; where it is given, with `lending`, readers that go on are read ahead of. */
   readonly later?: ((action: () => void) => void) | undefined;
   readonly onEvent: (event: PartitionEvent) => void;
@@ -73,11 +77,13 @@ export class PartitionOwner {
 
   readonly #cleaner: CleanerSchedule;
   readonly #ahead: ReadAhead | undefined;
+  readonly #files: FileLending | undefined;
 
   constructor(options: PartitionOwnerOptions) {
     this.#options = options;
     this.#cleaner = this.#createCleaner(options);
-    const { lending, later, clock } = options;
+    const { lending, lendsFiles, later, clock } = options;
+    if (lendsFiles === true) this.#files = new FileLending(clock);
     if (lending !== undefined && later !== undefined) this.#ahead = new ReadAhead({ memory: lending, clock, later });
   }
 
@@ -105,6 +111,7 @@ export class PartitionOwner {
   execute(group: PartitionGroup): GroupReply {
     const slabPointer = this.#options.slabPointers[group.slab];
     for (const position of group.released) this.#options.lending?.takeBack(position);
+    for (const id of group.returned ?? []) this.#files?.takeBack(id);
     const replies = group.commands.map((command) => this.#executeOne(command, slabPointer));
     this.#settleAll();
     this.#cleaner.noteWork();
@@ -232,6 +239,10 @@ export class PartitionOwner {
     let first = command.minOneBatch;
     const reads: ReadReply[] = [];
     const memory = command.lends === true ? this.#options.lending : undefined;
+    const places: ReadPlaces = {
+      ahead: memory === undefined ? undefined : this.#ahead,
+      files: command.files === true ? this.#files : undefined,
+    };
     for (const read of command.reads) {
       const partition = this.#settled(read.handle)?.partition;
       if (partition === undefined) {
@@ -239,11 +250,12 @@ export class PartitionOwner {
         continue;
       }
       const maxBytes = Math.max(0, Math.min(left, read.maxBytes));
-      const ahead = memory === undefined ? undefined : this.#ahead;
-      const reply = partition.read(read, { maxBytes, minOneBatch: first, memory }, ahead);
-      if (reply.records.length > 0) first = false;
-      left -= reply.records.length;
-      if (reply.lent !== undefined) reads.push({ ...reply, records: NO_RECORDS });
+      const reply = partition.read(read, { maxBytes, minOneBatch: first, memory }, places);
+      const { length } = reply.range ?? reply.records;
+      if (length > 0) first = false;
+      left -= length;
+      if (reply.range !== undefined) reads.push(reply);
+      else if (reply.lent !== undefined) reads.push({ ...reply, records: NO_RECORDS });
       else reads.push(memory === undefined ? reply : lentReply(reply, memory));
     }
     return { reads };

@@ -17,6 +17,7 @@ import type {
   ProducerStates,
   ProducerVerdict,
 } from './producer-state.ts';
+import type { ReadRange } from './read-ahead.ts';
 
 /** How often idle producers are looked for, at most: Kafka's producer.id.expiration.check.interval.ms. */
 const EXPIRATION_CHECK_MS = 600_000;
@@ -109,13 +110,14 @@ export class PartitionProducers {
     if (unsoundFrom !== undefined) this.#rebuildIndex(unsoundFrom);
   }
 
-  /** The aborted transactions that overlap with `records`, read from `offset` on. */
-  aborted(offset: number, records: Uint8Array): readonly AbortedTransaction[] {
+  /** The aborted transactions that overlap with what was read from `offset` on. */
+  aborted(offset: number, { records, granted }: ReadRange): readonly AbortedTransaction[] {
     const files = this.#files;
-    if (records.length === 0 || !files.mayHaveAborted(offset)) return NO_TRANSACTIONS;
+    const isEmpty = records.length === 0 && granted === undefined;
+    if (isEmpty || !files.mayHaveAborted(offset)) return NO_TRANSACTIONS;
     const unsoundFrom = files.unsoundFrom(offset);
     if (unsoundFrom !== undefined) this.#rebuildIndex(unsoundFrom);
-    const entries = files.aborted({ from: offset, end: endOffsetOf(records) });
+    const entries = files.aborted({ from: offset, end: granted?.nextOffset ?? endOffsetOf(records) });
     return entries.map(({ producerId, firstOffset }) => ({ producerId, firstOffset }));
   }
 

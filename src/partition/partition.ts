@@ -33,11 +33,10 @@ import {
 } from './commands.ts';
 import { PartitionProducers } from './partition-producers.ts';
 import type { BatchStanding, DuplicateBatch, Marker, ProducerBatch, ProducerVerdict } from './producer-state.ts';
-import type { ReadAhead, ReadRange } from './read-ahead.ts';
+import { giveBack, NO_RANGE, type ReadPlaces, readTo } from './read-places.ts';
 import { encodeMarker } from './transaction-marker.ts';
 
 const NO_RECORDS = new Uint8Array(0);
-const NO_RANGE: ReadRange = { records: NO_RECORDS, lent: undefined };
 /** What Kafka answers where an epoch or an offset is not known (OffsetForLeaderEpoch). */
 const UNDEFINED_EPOCH = -1;
 const UNDEFINED_OFFSET = -1;
@@ -243,8 +242,8 @@ export class Partition {
     return readEnd(this.state(), which);
   }
 
-  /** With `ahead` what is read is put into the memory that it reads into. */
-  read(read: PartitionRead, limits: Omit<ReadLimits, 'offsetEnd'>, ahead?: ReadAhead): ReadReply {
+  /** What is read is left in the best of the places. */
+  read(read: PartitionRead, limits: Omit<ReadLimits, 'offsetEnd'>, places: ReadPlaces = {}): ReadReply {
     const fence = this.#fence(read.currentLeaderEpoch);
     if (fence !== undefined) return this.#noRecords(fence);
     const state = this.state();
@@ -256,25 +255,19 @@ export class Partition {
       return { outcome: 'ok', records: NO_RECORDS, state, divergingEpoch: diverging, abortedTransactions: undefined };
     }
     if (read.offset > state.logEndOffset) return this.#noRecords('offset-out-of-range');
-    let range: ReadRange | undefined;
+    let range = NO_RANGE;
     try {
       // Between the end for this reader and the log's own there is something, but not for it yet.
-      if (read.offset < offsetEnd) range = this.#readRange(read, { ...limits, offsetEnd }, ahead);
-      const { records, lent } = range ?? NO_RANGE;
-      const abortedTransactions =
-        read.end === 'last-stable' ? this.#producers.aborted(read.offset, records) : undefined;
-      return { outcome: 'ok', records, lent, state, divergingEpoch: undefined, abortedTransactions };
+      if (read.offset < offsetEnd) range = readTo(places, this, { read, limits: { ...limits, offsetEnd } });
+      const { records, lent, granted } = range;
+      const abortedTransactions = read.end === 'last-stable' ? this.#producers.aborted(read.offset, range) : undefined;
+      const where = { records, lent, range: granted?.range };
+      return { outcome: 'ok', ...where, state, divergingEpoch: undefined, abortedTransactions };
     } catch (error) {
-      if (range?.lent !== undefined) ahead?.giveBack(range.lent);
+      giveBack(places, range);
       if (!(error instanceof LogFault)) throw error;
       return { ...this.#noRecords(outcomeOf(error)), fault: error.toRecord() };
     }
-  }
-
-  #readRange(read: PartitionRead, limits: ReadLimits, ahead: ReadAhead | undefined): ReadRange {
-    const { offset } = read;
-    if (ahead !== undefined) return ahead.read(this, { offset, ...limits, next: read });
-    return { records: this.log.read({ offset, ...limits }), lent: undefined };
   }
 
   listOffset(command: ListOffsetCommand): ListOffsetReply {

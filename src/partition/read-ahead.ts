@@ -14,6 +14,7 @@ import {
 import type { Clock } from '../core/platform.ts';
 import type { Log } from '../storage/log.ts';
 import type { LentBytes, PartitionRead } from './commands.ts';
+import type { GrantedRange } from './file-lending.ts';
 import type { LendingMemory } from './lending-memory.ts';
 
 /** A partition, as far as it is read. */
@@ -63,6 +64,8 @@ export interface SequelRead {
 export interface ReadRange {
   readonly records: Uint8Array;
   readonly lent: LentBytes | undefined;
+  /** They stay in a file instead. */
+  readonly granted?: GrantedRange | undefined;
 }
 
 export interface ReadAheadOptions {
@@ -114,6 +117,12 @@ export class ReadAhead {
       this.#expect({ partition, offset: log.reader.lastEnd, maxBytes: next.maxBytes, end: next.end }, offsetEnd);
     }
     return { records, lent: undefined };
+  }
+
+  /** Whether readers of the partition wait for the disk, as far as is known. */
+  isNeededBy(partition: ReadSource): boolean {
+    const concerns = (each: { readonly partition: ReadSource }): boolean => each.partition === partition;
+    return this.#ranges.some(concerns) || this.#wishes.some(concerns);
   }
 
   /** What {@link read} has lent is not shown after all. */

@@ -6,29 +6,30 @@ import { assert, present } from '../core/assert.ts';
 import type { FaultRecord } from '../core/fault.ts';
 import { SLOT_PARTITIONS_MIN } from '../core/limits.ts';
 import type { Logger } from '../core/logger.ts';
-import type {
-  AppendOrigin,
-  AppendReply,
-  CloseReply,
-  ConfigureCommand,
-  DeleteRecordsCommand,
-  DeleteRecordsReply,
-  DescribeProducersReply,
-  EpochEndCommand,
-  EpochEndReply,
-  FetchCommand,
-  FetchedReads,
-  ListOffsetCommand,
-  ListOffsetReply,
-  MaintainReply,
-  OpenCommand,
-  OpenReply,
-  PartitionEvent,
-  PartitionExecutor,
-  PartitionHandle,
-  PartitionState,
-  ReadReply,
-  WriteMarkerCommand,
+import {
+  type AppendOrigin,
+  type AppendReply,
+  type CloseReply,
+  type ConfigureCommand,
+  type DeleteRecordsCommand,
+  type DeleteRecordsReply,
+  type DescribeProducersReply,
+  type EpochEndCommand,
+  type EpochEndReply,
+  type FetchCommand,
+  type FetchedReads,
+  type ListOffsetCommand,
+  type ListOffsetReply,
+  type MaintainReply,
+  type OpenCommand,
+  type OpenReply,
+  type PartitionEvent,
+  type PartitionExecutor,
+  type PartitionHandle,
+  type PartitionState,
+  type ReadReply,
+  recordsOf,
+  type WriteMarkerCommand,
 } from './commands.ts';
 import type { SlotThreadFactory } from './group.ts';
 import { LOST_APPEND } from './lost-reply.ts';
@@ -456,10 +457,11 @@ function withinBudget(reads: readonly ReadReply[], request: Omit<FetchCommand, '
   let left = request.maxBytes;
   let first = request.minOneBatch;
   return reads.map((read) => {
-    if (read.records.length === 0) return read;
-    if (read.records.length > left && !first) return { ...read, records: read.records.subarray(0, 0) };
+    const { length } = recordsOf(read);
+    if (length === 0) return read;
+    if (length > left && !first) return { ...read, records: read.records.subarray(0, 0), file: undefined };
     first = false;
-    left -= read.records.length;
+    left -= length;
     return read;
   });
 }

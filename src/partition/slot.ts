@@ -4,6 +4,7 @@
 
 import { assert, present } from '../core/assert.ts';
 import type { Logger } from '../core/logger.ts';
+import { BorrowedReads, isLent } from './borrowed-reads.ts';
 import type {
   AppendCommand,
   AppendOrigin,
@@ -73,6 +74,8 @@ export class Slot {
   #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   /** Positions of what was lent and came back since the last group. */
   #released: number[] = [];
+  /** Ids of ranges of files that came back since. */
+  #returned: number[] = [];
   /** The group being filled holds an append that no slab could hold. */
   #oversized = false;
   #dispatchDue = false;
@@ -125,7 +128,14 @@ export class Slot {
   }
 
   /** Submits a fetch of partitions of this slot. */
-  fetch(command: FetchCommand): Promise<FetchedReads> {
+  async fetch(command: FetchCommand): Promise<FetchedReads> {
+    const fetched = await this.#fetch(command);
+    // A file has gone meanwhile: its bytes are asked for themselves, and of whatever is in its place.
+    return fetched ?? present(await this.#fetch({ ...command, files: false }), 'reads without files');
+  }
+
+  /** Undefined where a file that was lent cannot be had. */
+  #fetch(command: FetchCommand): Promise<FetchedReads | undefined> {
     return new Promise((resolve) => {
       const settle = (reply: FetchReply): void => resolve(this.#borrowed(reply));
       this.#enqueue({
@@ -137,21 +147,21 @@ export class Slot {
     });
   }
 
-  /** Shows what the thread that has just answered has lent. */
-  #borrowed({ reads }: FetchReply): FetchedReads {
+  /** Shows what the thread that has just answered has lent. Undefined where not all of it can be had. */
+  #borrowed({ reads }: FetchReply): FetchedReads | undefined {
+    if (!reads.some(isLent)) return { reads, release: NO_RELEASE };
+    const borrowed = new BorrowedReads(this.#thread, reads);
     const thread = this.#thread;
-    const { lending } = thread;
-    if (lending === undefined || !reads.some(({ lent }) => lent !== undefined)) return { reads, release: NO_RELEASE };
-    return {
-      reads: reads.map(({ lent, ...read }) =>
-        lent === undefined ? read : { ...read, records: lending.subarray(lent.position, lent.position + lent.length) },
-      ),
-      release: () => {
-        // The memory of a thread that was lost went with it.
-        if (thread === this.#thread)
-          for (const { lent } of reads) if (lent !== undefined) this.#released.push(lent.position);
-      },
+    const release = (): void => {
+      borrowed.close();
+      // What a thread has lent that was lost went with it, but for its files.
+      if (thread !== this.#thread) return;
+      this.#released.push(...borrowed.positions);
+      this.#returned.push(...borrowed.ranges);
     };
+    if (borrowed.isWhole) return { reads: borrowed.reads, release };
+    release();
+    return undefined;
   }
 
   /** Submits an append; `settle` is called once, with its reply. */
@@ -250,8 +260,10 @@ export class Slot {
     const commands = this.#inFlight.map((submission) => submission.command);
     const thread = this.#thread;
     const released = this.#released;
+    const returned = this.#returned.length > 0 ? this.#returned : undefined;
     this.#released = [];
-    thread.run({ slab, commands, released }).then(
+    this.#returned = [];
+    thread.run({ slab, commands, released, returned }).then(
       (reply) => {
         if (thread === this.#thread && this.#running) this.#complete(reply);
       },
@@ -369,6 +381,7 @@ export class Slot {
     this.#slabs = new SlabPair(this.#thread.slabs);
     this.#oversized = false;
     this.#released = [];
+    this.#returned = [];
     // What lay in the slab died with it, but it had not been sent: it is placed again when the partitions are open.
     this.#overflow = [...this.#filling, ...this.#overflow];
     this.#filling = [];

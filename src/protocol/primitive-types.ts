@@ -3,6 +3,7 @@
 
 import { assert } from '../core/assert.ts';
 import { LogFault } from '../core/fault.ts';
+import { FileRange } from '../core/file-range.ts';
 import type { Codec, CodecContext, FieldType } from './field.ts';
 import type { Reader } from './reader.ts';
 import { isUuid, type Uuid, ZERO_UUID } from './uuid.ts';
@@ -122,6 +123,10 @@ function bytesCodec({ flexible, nullable }: CodecContext): Codec {
       if (value instanceof Uint8Array) {
         writeLength(writer, value.length, flexible);
         return writer.raw(value);
+      }
+      if (value instanceof FileRange) {
+        writeLength(writer, value.length, flexible);
+        return writer.file(value);
       }
       writeParts(writer, value, flexible);
     },

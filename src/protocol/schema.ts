@@ -26,6 +26,7 @@
 // (or be undefined) if it has one of `default`, `tag`, `from`, `to`; what every version carries must be given.
 // Unknown tagged fields are skipped. Byte fields and records decode as views of the frame: whoever keeps them copies.
 
+import type { FramePart } from '../core/file-range.ts';
 import {
   type AnyField,
   type CodecContext,
@@ -142,8 +143,8 @@ export function bytes<const O extends FieldOptions<Uint8Array> = NoOptions>(
   return field(BYTES, options);
 }
 
-/** What records are encoded from: one byte array, or several that follow each other. They are not copied if large. */
-export type RecordsInput = Uint8Array | readonly Uint8Array[];
+/** What records are encoded from: bytes in memory or in a file, or several byte arrays that follow each other. They are not copied if large. */
+export type RecordsInput = FramePart | readonly Uint8Array[];
 
 /** Record batches, decoded as a view of the frame. Null and empty are distinct. */
 export function records<const O extends FieldOptions<Uint8Array> = NoOptions>(

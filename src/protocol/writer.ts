@@ -2,6 +2,7 @@
 // without copying them: a message comes out as a list of chunks that follow each other on the wire.
 
 import { assert } from '../core/assert.ts';
+import { bytesOnly, type FileRange, type FramePart } from '../core/file-range.ts';
 import { UUID_BYTES, type Uuid, writeUuid } from './uuid.ts';
 
 const FIRST_BUFFER_BYTES = 1024;
@@ -21,7 +22,7 @@ export class Writer {
   #buffer: Uint8Array;
   #start = 0;
   #position = 0;
-  #chunks: Uint8Array[] = [];
+  #chunks: FramePart[] = [];
   #chunkBytes = 0;
 
   constructor(bytes = FIRST_BUFFER_BYTES) {
@@ -35,6 +36,11 @@ export class Writer {
 
   /** Ends the message: its chunks, in order. Embedded byte arrays are among them, and are not copies. */
   finish(): Uint8Array[] {
+    return bytesOnly(this.finishParts());
+  }
+
+  /** As {@link finish}, for messages that may hold ranges of files. */
+  finishParts(): FramePart[] {
     this.#cut();
     const chunks = this.#chunks;
     this.#chunks = [];
@@ -209,6 +215,13 @@ export class Writer {
     }
     const at = this.#reserve(bytes.length);
     this.#buffer.set(bytes, at);
+  }
+
+  /** Bytes that lie in a file, without a length before them. */
+  file(range: FileRange): void {
+    this.#cut();
+    this.#chunks.push(range);
+    this.#chunkBytes += range.length;
   }
 
   /** Appends what another writer holds, and ends its message. */

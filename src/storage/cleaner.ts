@@ -15,6 +15,7 @@ import { BatchRecords } from './cleaner-records.ts';
 import { SegmentSource } from './cleaner-source.ts';
 import { CleanedTransactions } from './cleaner-transactions.ts';
 import type { ProducerFiles } from './producer-files.ts';
+import type { LeavingFiles } from './removed-files.ts';
 import type { Segment, SegmentHome } from './segment.ts';
 import { HeaderWalk } from './segment-read.ts';
 import { largestTimestampOf } from './timestamps.ts';
@@ -35,7 +36,7 @@ export interface CompactedLog {
   /** Puts `segment` in the place of these, which follow each other. */
   replace(old: readonly Segment[], segment: Segment): void;
   /** Files that are out of sight and to be removed later. */
-  retire(paths: readonly string[]): void;
+  retire(files: LeavingFiles): void;
   /** Makes the log read-only and returns the error to throw. */
   fail(error: unknown): unknown;
 }

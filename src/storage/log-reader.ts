@@ -4,7 +4,14 @@
 import { LogFault } from '../core/fault.ts';
 import { type ReadHint, ReadHints } from './read-hints.ts';
 import type { Segment, SegmentHome } from './segment.ts';
+import { findRange, type RangeLimits, type SegmentRange } from './segment-range.ts';
 import { endsBefore, locateBatch, type ReadLimits, readBatches, type SegmentBytes } from './segment-read.ts';
+
+/** Where a batch begins. */
+interface SegmentPlace {
+  readonly segment: Segment;
+  readonly position: number;
+}
 
 const EMPTY = new Uint8Array(0);
 
@@ -51,6 +58,35 @@ export class LogReader {
     return bytes;
   }
 
+  /**
+   * Where the batches from the one that contains `offset` on lie in a file, as far as the limits allow. Undefined where
+   * they are to be read.
+   */
+  range(offset: number, limits: RangeLimits): SegmentRange | undefined {
+    const hint = this.#hints.find(offset);
+    const start = hint === undefined ? this.#startOf(offset) : this.#startOfHint(hint);
+    if (start === undefined) return undefined;
+    const { segment, position } = start;
+    return findRange(this.#home, segment, { position, ...limits });
+  }
+
+  /** A range that was found for `offset` is what its reader gets. */
+  noteServed(offset: number, { segment, position, length, nextOffset }: SegmentRange): void {
+    this.#hints.add({ offset: nextOffset, segment, position: position + length }, this.#hints.find(offset));
+  }
+
+  /** Undefined where the hint leads to the end of a segment behind which offsets are missing. */
+  #startOfHint({ offset, segment, position }: ReadHint): SegmentPlace | undefined {
+    if (position < segment.sizeBytes) return { segment, position };
+    const next = this.#segmentOf(offset);
+    return next.baseOffset === offset ? { segment: next, position: 0 } : undefined;
+  }
+
+  #startOf(offset: number): SegmentPlace | undefined {
+    const segment = this.#segmentWith(offset);
+    return segment === undefined ? undefined : { segment, position: locateBatch(segment, this.#home, offset).position };
+  }
+
   /** Below its end a log has a batch for every offset: one that leads beyond the end is from another history. */
   #overlong(offset: number, { offsetEnd }: ReadLimits): LogFault {
     const { path } = this.#segmentOf(offset);
@@ -58,12 +94,10 @@ export class LogReader {
   }
 
   #readHinted(hint: ReadHint, limits: ReadLimits): Uint8Array | undefined {
-    const { offset } = hint;
-    const hasEnded = hint.position === hint.segment.sizeBytes;
-    const segment = hasEnded ? this.#segmentOf(offset) : hint.segment;
-    if (hasEnded && segment.baseOffset !== offset) return undefined;
-    const position = hasEnded ? 0 : hint.position;
-    const read = readBatches(segment, this.#home, { position, baseOffset: offset, ...limits });
+    const start = this.#startOfHint(hint);
+    if (start === undefined) return undefined;
+    const { segment, position } = start;
+    const read = readBatches(segment, this.#home, { position, baseOffset: hint.offset, ...limits });
     return read === undefined ? undefined : this.#served({ segment, position, read, hint });
   }
 

@@ -15,7 +15,7 @@ import { type LoadedLog, loadLog } from './log-loader.ts';
 import type { AppendInfo, LogOptions, ReadRequest, SegmentDescription } from './log-options.ts';
 import { LogReader } from './log-reader.ts';
 import { ProducerFiles } from './producer-files.ts';
-import { RemovedFiles } from './removed-files.ts';
+import { type LeavingFiles, RemovedFiles } from './removed-files.ts';
 import { countDue, totalBytes } from './retention.ts';
 import { Segment, type SegmentHome } from './segment.ts';
 import { describeSegment, removeSegmentsFrom, segmentIndexOf } from './segment-list.ts';
@@ -103,7 +103,7 @@ export class Log {
         this.#segments.splice(first === undefined ? 0 : this.#segments.indexOf(first), old.length, segment);
         this.reader.forget();
       },
-      retire: (paths: readonly string[]) => this.#removed.retire(paths, clock.now()),
+      retire: (files: LeavingFiles) => this.#removed.retire(files, clock.now()),
       fail: (error: unknown) => this.#fail(error),
     };
     return new Compaction(this.#home, log, { producers: this.producers, clock });
@@ -198,6 +198,14 @@ export class Log {
     const offsetEnd = Math.min(request.offsetEnd, this.#logEndOffset);
     if (offset >= offsetEnd) return EMPTY;
     return this.reader.read(offset, { ...request, offsetEnd });
+  }
+
+  /** Where in a file the batches of a {@link read} lie. Undefined where they are to be read. Throws as that does. */
+  range(request: Omit<ReadRequest, 'memory' | 'minOneBatch'>): ReturnType<LogReader['range']> {
+    this.#assertOpen();
+    const offsetEnd = Math.min(request.offsetEnd, this.#logEndOffset);
+    const isInside = request.offset >= this.#logStartOffset && request.offset < offsetEnd;
+    return isInside ? this.reader.range(request.offset, { ...request, offsetEnd }) : undefined;
   }
 
   /**
@@ -360,7 +368,7 @@ export class Log {
   #deleteOldest(nowMs: number): void {
     const [segment, next] = this.#segments;
     assert(segment !== undefined && next !== undefined, 'the active segment stays');
-    this.#removed.leave([...segment.leave(), ...this.producers.leave(next.baseOffset)], nowMs);
+    this.#removed.leave(segment.leave(this.producers.leave(next.baseOffset)), nowMs);
     this.#segments.shift();
     this.reader.forget();
     if (next.baseOffset > this.#logStartOffset) this.#advanceLogStart(next.baseOffset);

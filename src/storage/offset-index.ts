@@ -14,8 +14,18 @@ export interface OffsetEntry {
   readonly position: number;
 }
 
+interface FoundEntry {
+  readonly index: number;
+  readonly position: number;
+}
+
+/** Entries of two megabytes of log, by default. */
+const NEAR_ENTRIES = 512;
+
 export class OffsetIndex extends SparseIndex {
   readonly #baseOffset: number;
+  /** Index of what {@link lastPositionUpTo} found last. */
+  #lastFound = 0;
 
   constructor(place: IndexPlace, path: string, baseOffset: number) {
     super(place, path, OFFSET_ENTRY_BYTES);
@@ -48,6 +58,41 @@ export class OffsetIndex extends SparseIndex {
     return index < 0 ? undefined : this.entry(index);
   }
 
+  /** The largest position of an entry that is at or below `position`; undefined where there is none. */
+  lastPositionUpTo(position: number): number | undefined {
+    // Readers go on: what they look for now stands a little behind what they looked for last.
+    const found = this.#lastUpTo(position, this.#lastFound, NEAR_ENTRIES) ?? this.#search(position);
+    if (found === undefined) return undefined;
+    this.#lastFound = found.index;
+    return found.position;
+  }
+
+  /** Among so many entries; undefined where that cannot be said from them alone. */
+  #lastUpTo(position: number, first: number, count: number): FoundEntry | undefined {
+    const view = this.entriesView(first, count);
+    const entries = view.byteLength / OFFSET_ENTRY_BYTES;
+    let low = 0;
+    let high = entries;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (positionAt(view, middle) <= position) low = middle + 1;
+      else high = middle;
+    }
+    const isLast = low < entries || first + entries >= this.count;
+    return low === 0 || !isLast ? undefined : { index: first + low - 1, position: positionAt(view, low - 1) };
+  }
+
+  #search(position: number): FoundEntry | undefined {
+    let low = 0;
+    let high = this.count;
+    while (high - low > NEAR_ENTRIES) {
+      const middle = (low + high) >>> 1;
+      if (this.entry(middle).position <= position) low = middle;
+      else high = middle;
+    }
+    return this.#lastUpTo(position, low, high - low + 1);
+  }
+
   protected override keyAt(view: DataView, at: number): number {
     return view.getInt32(at + OFFSET_ENTRY_RELATIVE_OFFSET);
   }
@@ -55,4 +100,8 @@ export class OffsetIndex extends SparseIndex {
   protected override kernelFloor(kernels: Kernels, window: { pointer: number; count: number }, key: number): number {
     return kernels.offsetIndexFloor(window.pointer, window.count, Math.min(key, 0x7fff_ffff));
   }
+}
+
+function positionAt(view: DataView, index: number): number {
+  return view.getInt32(index * OFFSET_ENTRY_BYTES + OFFSET_ENTRY_POSITION);
 }

@@ -15,8 +15,14 @@ export interface RemovedFilesHome {
   readonly spares: SpareFiles;
 }
 
-interface Removal {
+/** Files that leave the log together. */
+export interface LeavingFiles {
   readonly paths: readonly string[];
+  /** Whether what is in them is still sent to somebody: they may go, but become no others. */
+  readonly isLent: () => boolean;
+}
+
+interface Removal extends LeavingFiles {
   readonly atMs: number;
 }
 
@@ -45,8 +51,8 @@ export class RemovedFiles {
    * Takes the files of the oldest segment, which has left the log. One segment at a time reaches the disk, so that a crash
    * never leaves a hole between segments: they may have their old names for a while. Throws ERR_STORAGE.
    */
-  leave(paths: readonly string[], atMs: number): void {
-    this.#leaving.push({ paths, atMs });
+  leave(files: LeavingFiles, atMs: number): void {
+    this.#leaving.push({ ...files, atMs });
     const { aside } = this.#home.store;
     if (aside === undefined) this.finish();
     else if (!this.#flushing) void this.#leaveAside(aside);
@@ -56,7 +62,7 @@ export class RemovedFiles {
     this.#flushing = true;
     try {
       for (let next = this.#leaving.shift(); next !== undefined; next = this.#leaving.shift()) {
-        this.retire(next.paths, next.atMs);
+        this.retire(next, next.atMs);
         await aside.flushDirectory(this.#home.directory);
       }
     } catch (error) {
@@ -76,13 +82,13 @@ export class RemovedFiles {
     const { store, directory } = this.#home;
     if (this.#leaving.length > 0 && this.#flushing) store.flushDirectory(directory);
     for (let next = this.#leaving.shift(); next !== undefined; next = this.#leaving.shift()) {
-      this.retire(next.paths, next.atMs);
+      this.retire(next, next.atMs);
       store.flushDirectory(directory);
     }
   }
 
   /** Renames these files, as far as they are there. Flushes nothing. */
-  retire(paths: readonly string[], atMs: number): void {
+  retire({ paths, isLent }: LeavingFiles, atMs: number): void {
     const { store } = this.#home;
     const renamed: string[] = [];
     for (const path of paths) {
@@ -90,16 +96,17 @@ export class RemovedFiles {
       store.rename(path, path + DELETED_SUFFIX);
       renamed.push(path + DELETED_SUFFIX);
     }
-    this.#waiting.push({ paths: renamed, atMs });
+    this.#waiting.push({ paths: renamed, isLent, atMs });
   }
 
   /** Removes what was renamed at least `delayMs` before `nowMs`. Throws ERR_STORAGE, also for what failed beside this thread. */
   removeDue(nowMs: number, delayMs: number): void {
     this.#tell();
     while (this.#waiting.length > 0 && this.#going < REMOVALS_ASIDE_MAX) {
-      const { paths, atMs } = present(this.#waiting[0], 'oldest removal');
+      const { paths, isLent, atMs } = present(this.#waiting[0], 'oldest removal');
       if (nowMs - atMs < delayMs) return;
-      for (const path of paths) this.#remove(path);
+      const mayStay = !isLent();
+      for (const path of paths) this.#remove(path, mayStay);
       this.#waiting.shift();
     }
   }
@@ -110,10 +117,10 @@ export class RemovedFiles {
     if (failure !== undefined) throw failure;
   }
 
-  #remove(path: string): void {
+  #remove(path: string, mayStay: boolean): void {
     const { store, spares } = this.#home;
     if (store.aside === undefined) store.remove(path);
-    else if (!spares.keep(path)) void this.#removeAside(store.aside, path);
+    else if (!mayStay || !spares.keep(path)) void this.#removeAside(store.aside, path);
   }
 
   async #removeAside(aside: StoreAside, path: string): Promise<void> {

@@ -22,6 +22,7 @@ import {
 import type { LogConfig } from './log-config.ts';
 import type { OffsetGaps } from './offset-gaps.ts';
 import { type OffsetEntry, OffsetIndex } from './offset-index.ts';
+import type { LeavingFiles } from './removed-files.ts';
 import { type Damage, type ScanResult, scanBatches } from './segment-scan.ts';
 import type { SpareFiles } from './spare-files.ts';
 import { type TimeEntry, TimeIndex } from './time-index.ts';
@@ -77,6 +78,8 @@ export class Segment {
   #bytesSinceEntry = 0;
   #lastBatchPosition = -1;
   #lastBatchOffset = -1;
+  /** Ranges of the log file that somebody else sends from: until they come back the file is not used for anything else. */
+  lentRanges = 0;
   /** Batches came in since the indexes were last given entries for the end. */
   unsealed = false;
 
@@ -424,9 +427,12 @@ export class Segment {
     for (const suffix of SEGMENT_SUFFIXES) this.#home.store.remove(this.pathOf(suffix));
   }
 
-  /** Gives up handles; returns the paths of all files that may be there. The log file is the last: no index is orphaned. */
-  leave(): string[] {
+  /** Gives up handles; returns all files that may be there, and those beside. The log file goes before them, last of its own: no index is orphaned. */
+  leave(beside: readonly string[] = []): LeavingFiles {
     this.release();
-    return SEGMENT_SUFFIXES.toReversed().map((suffix) => this.pathOf(suffix));
+    return {
+      paths: [...SEGMENT_SUFFIXES.toReversed().map((suffix) => this.pathOf(suffix)), ...beside],
+      isLent: () => this.lentRanges > 0,
+    };
   }
 }

@@ -155,6 +155,19 @@ export abstract class SparseIndex {
     return viewOf(entry);
   }
 
+  /** A view of entries from `first` on: `count` of them, or as many as there are. */
+  protected entriesView(first: number, count: number): DataView {
+    const stored = this.#storedCount();
+    const end = Math.min(first + count, this.count);
+    const entries = new Uint8Array(Math.max(0, end - first) * this.#entryBytes);
+    const fromFile = Math.max(0, Math.min(end, stored) - first) * this.#entryBytes;
+    if (fromFile > 0) this.#open(false).read(entries.subarray(0, fromFile), first * this.#entryBytes);
+    const tailStart = Math.max(0, first - stored) * this.#entryBytes;
+    if (fromFile < entries.length && this.#tail !== undefined)
+      entries.set(this.#tail.subarray(tailStart, tailStart + entries.length - fromFile), fromFile);
+    return viewOf(entries);
+  }
+
   #grownTail(): Uint8Array {
     const needed = this.#tailBytes + this.#entryBytes;
     if (this.#tail !== undefined && this.#tail.length >= needed) return this.#tail;

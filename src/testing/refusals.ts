@@ -2,6 +2,7 @@
 // refused goes on to the broker, and both become one answer.
 
 import type { ResponseFrame } from '../broker/request-handler.ts';
+import { bytesOnly } from '../core/file-range.ts';
 import type { AnyApi } from '../protocol/api.ts';
 import {
   decodeResponseFrame,
@@ -61,7 +62,7 @@ export function refuseProduce({ errorCode, isRefused }: ProduceRefusal): Refusal
       const rest = { ...request, topicData: others };
       const answer = await forward(flatten(encodeRequestFrame(produce, rest, { version, correlationId, clientId })));
       if (answer === undefined) return undefined;
-      const { body } = decodeResponseFrame(produce, version, flatten(answer.chunks));
+      const { body } = decodeResponseFrame(produce, version, flatten(bytesOnly(answer.chunks)));
       const merged = { ...body, responses: [...body.responses, ...responses] };
       return framed(encodeResponseFrame(produce, merged, { version, correlationId }));
     };

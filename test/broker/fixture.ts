@@ -10,6 +10,7 @@ import type {
 import type { ConnectionContext, RequestObservation } from '../../src/broker/request-handler.ts';
 import { LocalMetadataStore } from '../../src/cluster/local-metadata-store.ts';
 import { present } from '../../src/core/assert.ts';
+import { bytesOnly } from '../../src/core/file-range.ts';
 import type { Random, Store } from '../../src/core/platform.ts';
 import type { PartitionExecutor } from '../../src/partition/commands.ts';
 import { createInlineExecutor } from '../../src/partition/inline-executor.ts';
@@ -163,7 +164,7 @@ export class BrokerFixture {
   async send(frame: Uint8Array, from: ConnectionContext = this.connection): Promise<Uint8Array | undefined> {
     const response = await this.broker.handle(frame, from);
     if (response === undefined) return undefined;
-    const flat = flatten(response.chunks);
+    const flat = flatten(bytesOnly(response.chunks));
     if (flat.length !== response.byteLength) throw new Error('byteLength is not the length of the chunks');
     return flat;
   }

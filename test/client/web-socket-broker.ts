@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
+import { bytesOnly } from '../../src/core/file-range.ts';
 import type { FakeBroker } from './fake-broker.ts';
 
 export interface ServedBroker {
@@ -20,7 +21,7 @@ export async function serveWebSocket(broker: FakeBroker): Promise<ServedBroker> 
         .then(() => response)
         .then(
           (frame) => {
-            if (frame !== undefined) socket.send(Buffer.concat(frame.chunks));
+            if (frame !== undefined) socket.send(Buffer.concat(bytesOnly(frame.chunks)));
           },
           () => socket.terminate(),
         );

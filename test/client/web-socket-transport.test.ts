@@ -9,6 +9,7 @@ import { connect } from '../../src/client/index.ts';
 import type { ClientTransport, TransportEvents } from '../../src/client/transport.ts';
 import { type WebSocketConstructor, WebSocketOpener } from '../../src/client/web-socket-transport.ts';
 import type { LogFault } from '../../src/core/fault.ts';
+import { bytesOnly } from '../../src/core/file-range.ts';
 import { FakeBroker } from './fake-broker.ts';
 import { all, plainWasm } from './fixture.ts';
 
@@ -52,7 +53,7 @@ test('a client sends and reads through a WebSocket', async () => {
   const url = await serve((socket) => {
     socket.on('message', (data: Buffer) => {
       broker.handle(new Uint8Array(data)).then((response) => {
-        if (response !== undefined) socket.send(Buffer.concat(response.chunks));
+        if (response !== undefined) socket.send(Buffer.concat(bytesOnly(response.chunks)));
       });
     });
   });

@@ -6,6 +6,7 @@ import type { ConnectionContext, RequestHandler } from '../../src/broker/request
 import { Client } from '../../src/client/client.ts';
 import { InProcessOpener } from '../../src/client/in-process-transport.ts';
 import { LogFault } from '../../src/core/fault.ts';
+import { bytesOnly } from '../../src/core/file-range.ts';
 import { systemClock, systemRandom } from '../../src/platform/node/clock.ts';
 import { testContext } from '../net/fake-transport.ts';
 import { type MemoryBroker, startMemoryBroker } from '../net/memory-broker.ts';
@@ -127,7 +128,7 @@ export class RequestTarget {
     this.report.frames += 1;
     try {
       const response = await this.#handler.handle(frame, context);
-      if (response !== undefined) checkResponse(frame, response.chunks, response.byteLength);
+      if (response !== undefined) checkResponse(frame, bytesOnly(response.chunks), response.byteLength);
       this.report.answered += 1;
     } catch (error) {
       if (!(error instanceof LogFault)) throw new Error(`${String(error)} for ${hexOf(frame)}`, { cause: error });

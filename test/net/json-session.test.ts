@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { bytesOnly } from '../../src/core/file-range.ts';
 import type { JsonGateway } from '../../src/net/json-gateway.ts';
 import { decodeResponseFrame, encodeRequestFrame } from '../../src/protocol/headers.ts';
 import { describeProducers } from '../../src/protocol/messages/61-describe-producers.ts';
@@ -45,7 +46,7 @@ async function producersOf(topic: string) {
   const request = { version: 0, correlationId: 1, clientId: null };
   const frame = encodeRequestFrame(describeProducers, { topics: [{ name: topic, partitionIndexes: [0] }] }, request);
   const response = await running.broker.handle(flatten(frame), testContext(new AbortController().signal));
-  const { body } = decodeResponseFrame(describeProducers, 0, flatten(response?.chunks ?? []));
+  const { body } = decodeResponseFrame(describeProducers, 0, flatten(bytesOnly(response?.chunks ?? [])));
   return body.topics[0]?.partitions[0]?.activeProducers ?? [];
 }
 

@@ -12,7 +12,7 @@
 // Not here yet: followers, which are told that this is not their leader.
 
 import { present } from '../../core/assert.ts';
-import type { FetchedReads, PartitionRead, ReadReply } from '../../partition/commands.ts';
+import { type FetchedReads, type PartitionRead, type ReadReply, recordsOf } from '../../partition/commands.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/api.ts';
 import { ERROR_CODES } from '../../protocol/errors.ts';
 import { fastFetch } from '../../protocol/fast/01-fetch.ts';
@@ -136,7 +136,9 @@ class FetchRun {
       }
     }
     if (reads === undefined) return undefined;
-    return this.#services.executor.fetch({ maxBytes: this.#maxBytes, minOneBatch: true, reads, lends: true });
+    // Older requests may not get every codec: their records have to be looked at.
+    const files = this.#call.connection.sendsFiles === true && this.#call.version >= ZSTD_FETCH_VERSION;
+    return this.#services.executor.fetch({ maxBytes: this.#maxBytes, minOneBatch: true, reads, lends: true, files });
   }
 
   #route(target: FetchTarget): RoutedPartition | undefined {
@@ -206,7 +208,7 @@ class FetchRun {
       if (this.#call.version < ZSTD_FETCH_VERSION && holdsZstd(reply.records)) {
         finding.errorCode = ERROR_CODES.UNSUPPORTED_COMPRESSION_TYPE;
       }
-      this.#bytes += reply.records.length;
+      this.#bytes += recordsOf(reply).length;
       if (finding.errorCode !== ERROR_CODES.NONE || reply.divergingEpoch !== undefined) this.#urgent = true;
     }
   }
@@ -231,7 +233,7 @@ class FetchRun {
     for (let index = 0; index < targets.length; index++) {
       const target = present(targets[index], 'target');
       const finding = present(this.#findings[index], 'finding');
-      if (finding.reply !== undefined && finding.reply.records.length > 0) served.push(target);
+      if (finding.reply !== undefined && recordsOf(finding.reply).length > 0) served.push(target);
       if (!tellsNews(target, finding) && incremental) continue;
       if (topic === undefined || topic.topic !== target.topicName || topic.topicId !== target.topicId) {
         topic = { topic: target.topicName, topicId: target.topicId, partitions: [] };
@@ -258,7 +260,7 @@ class FetchRun {
       lastStableOffset: state.lastStableOffset,
       logStartOffset: state.logStartOffset,
       abortedTransactions,
-      records: reply?.records ?? NO_RECORDS,
+      records: reply === undefined ? NO_RECORDS : recordsOf(reply),
     };
     return reply?.divergingEpoch === undefined ? response : { ...response, divergingEpoch: reply.divergingEpoch };
   }
@@ -277,7 +279,7 @@ function tellsNews(target: FetchTarget, { errorCode, reply, partition }: Finding
     return true;
   }
   const news =
-    (reply !== undefined && (reply.records.length > 0 || reply.divergingEpoch !== undefined)) ||
+    (reply !== undefined && (recordsOf(reply).length > 0 || reply.divergingEpoch !== undefined)) ||
     state.highWatermark !== target.toldHighWatermark ||
     state.logStartOffset !== target.toldLogStartOffset;
   target.toldHighWatermark = state.highWatermark;

@@ -3,7 +3,10 @@
 // - the queue is handed to the socket a piece at a time, so that progress of a slow reader can be seen.
 
 import type { Duplex } from 'node:stream';
+import { present } from '../../core/assert.ts';
+import type { FileRange } from '../../core/file-range.ts';
 import { FRAGMENT_BYTES_MAX } from '../../core/limits.ts';
+import type { FileWrites } from './file-writes.ts';
 import type { WriteNow } from './socket-writes.ts';
 import type { WriteTurn } from './write-turn.ts';
 
@@ -42,9 +45,20 @@ interface Piece {
   block: Buffer | undefined;
   stagedStart: number;
   stagedEnd: number;
+  /** Where all of the piece lies instead. */
+  readonly file: FileRange | undefined;
   /** To be called once the piece has left. */
   releases: (() => void)[] | undefined;
 }
+
+const EMPTY_PIECE = {
+  bytes: 0,
+  block: undefined,
+  stagedStart: 0,
+  stagedEnd: 0,
+  file: undefined,
+  releases: undefined,
+} as const;
 
 /** A part of a frame that is too large for one write. */
 export interface Fragment {
@@ -85,6 +99,8 @@ export interface FrameWriterParts {
   readonly onFinished: () => void;
   /** For small frames, while nothing is under way in the socket; without it everything goes through the socket. */
   readonly writeNow?: WriteNow | undefined;
+  /** For ranges of files; none may be queued without it. */
+  readonly files?: FileWrites | undefined;
 }
 
 export class FrameWriter {
@@ -125,11 +141,21 @@ export class FrameWriter {
     }
     piece.bytes += headerBytes + payloadBytes;
     this.bufferedBytes += headerBytes + payloadBytes;
-    if (!this.#isFlushScheduled && !this.#isWriting) {
-      this.#isFlushScheduled = true;
-      this.#parts.turn.add(this.#flushSoon);
-    }
+    this.#flushLater();
     return header;
+  }
+
+  #flushLater(): void {
+    if (this.#isFlushScheduled || this.#isWriting) return;
+    this.#isFlushScheduled = true;
+    this.#parts.turn.add(this.#flushSoon);
+  }
+
+  /** Queues bytes of a frame that lie in a file. */
+  enqueueFile(file: FileRange): void {
+    this.#pieces.push({ ...EMPTY_PIECE, chunks: [], bytes: file.length, file });
+    this.bufferedBytes += file.length;
+    this.#flushLater();
   }
 
   /** Calls `release` once everything queued so far has left, or never will. */
@@ -155,8 +181,8 @@ export class FrameWriter {
 
   #pieceFor(bytes: number): Piece {
     const last = this.#pieces.at(-1);
-    if (last !== undefined && last.bytes + bytes <= FRAGMENT_BYTES_MAX) return last;
-    const piece = { chunks: [], bytes: 0, block: undefined, stagedStart: 0, stagedEnd: 0, releases: undefined };
+    if (last !== undefined && last.file === undefined && last.bytes + bytes <= FRAGMENT_BYTES_MAX) return last;
+    const piece = { ...EMPTY_PIECE, chunks: [] };
     this.#pieces.push(piece);
     return piece;
   }
@@ -185,6 +211,10 @@ export class FrameWriter {
     this.#isWriting = true;
     this.#writingBytes = piece.bytes;
     this.#writing = piece;
+    if (piece.file !== undefined) {
+      this.#sendFile(piece.file);
+      return;
+    }
     if (this.#wroteNow(piece)) {
       this.#onWritten();
       return;
@@ -206,8 +236,24 @@ export class FrameWriter {
   #wroteNow(piece: Piece): boolean {
     const { writeNow } = this.#parts;
     if (writeNow === undefined || piece.block === undefined || piece.chunks.length > 0) return false;
-    piece.stagedStart += writeNow(piece.block, piece.stagedStart, piece.stagedEnd - piece.stagedStart);
+    const { block, stagedStart, stagedEnd } = piece;
+    const { files } = this.#parts;
+    if (files !== undefined && this.#pieces[0]?.file !== undefined)
+      piece.stagedStart += files.sendBefore(block.subarray(stagedStart, stagedEnd));
+    else piece.stagedStart += writeNow(block, stagedStart, stagedEnd - stagedStart);
     return piece.stagedStart === piece.stagedEnd;
+  }
+
+  #sendFile(file: FileRange): void {
+    const files = present(this.#parts.files, 'a way to send files');
+    files.send(file, {
+      onProgress: (bytes) => {
+        this.#writingBytes -= bytes;
+        this.bufferedBytes -= bytes;
+        this.sentBytes += bytes;
+      },
+      onDone: this.#written,
+    });
   }
 
   #onWritten(): void {

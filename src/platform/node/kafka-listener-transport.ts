@@ -4,7 +4,8 @@
 // straight into their own; else by events.
 
 import type { Socket } from 'node:net';
-import { FRAGMENT_BYTES_MAX } from '../../core/limits.ts';
+import { bytesOnly, FileRange, type FramePart, holdsFiles } from '../../core/file-range.ts';
+import { FILE_RANGE_BYTES_MIN, FRAGMENT_BYTES_MAX } from '../../core/limits.ts';
 import type { WatchedTransport } from '../../net/connection-set.ts';
 import type { FramePool } from '../../net/frame-memory.ts';
 import { FrameProgress } from '../../net/frame-progress.ts';
@@ -12,7 +13,9 @@ import type { FrameSink } from '../../net/frame-transport.ts';
 import { FrameSplitter, LENGTH_BYTES, writeLength } from '../../net/kafka-tcp.ts';
 import type { RequestMemory } from '../../net/request-memory.ts';
 import { adopt } from './adopted-socket.ts';
+import { FileWrites } from './file-writes.ts';
 import { FrameWriter, fragmentsOf, type Staging } from './frame-writer.ts';
+import type { SocketCallLoader } from './socket-calls.ts';
 import { writesPastStream } from './socket-writes.ts';
 import type { WriteTurn } from './write-turn.ts';
 import type { YoungCollector } from './young-collector.ts';
@@ -32,6 +35,7 @@ export interface KafkaTransportParts {
   readonly memory: RequestMemory;
   readonly frameMemory: FramePool;
   readonly collector?: YoungCollector | undefined;
+  readonly socketCalls: SocketCallLoader;
   /** socket.request.max.bytes */
   readonly requestBytesMax: number;
 }
@@ -41,6 +45,7 @@ export class KafkaTransport implements WatchedTransport {
   readonly socket: Socket;
   readonly #readBuffer: Uint8Array | undefined;
   readonly #writer: FrameWriter;
+  readonly #files: FileWrites | undefined;
   readonly #memory: RequestMemory;
   readonly #frameMemory: FramePool;
   readonly #collector: YoungCollector | undefined;
@@ -69,7 +74,9 @@ export class KafkaTransport implements WatchedTransport {
     const adopted = parts.readBuffer === undefined ? undefined : this.#adopt(parts.socket, parts.readBuffer);
     this.#readBuffer = adopted === undefined ? undefined : parts.readBuffer;
     this.socket = adopted ?? parts.socket;
+    this.#files = adopted === undefined ? undefined : FileWrites.over(adopted, parts.socketCalls);
     this.#writer = new FrameWriter({
+      files: this.#files,
       socket: this.socket,
       staging: parts.staging,
       turn: parts.turn,
@@ -91,6 +98,11 @@ export class KafkaTransport implements WatchedTransport {
     return this.#partialBytes;
   }
 
+  /** Whether what is sent may be ranges of files. */
+  get sendsFiles(): boolean {
+    return this.#files?.areReady === true;
+  }
+
   /** Binds the receiving side; frames flow from now on. `refuse` is told of bytes that cannot be frames. */
   attach(sink: FrameSink, refuse: (reason: string) => void): void {
     this.#sink = sink;
@@ -101,21 +113,35 @@ export class KafkaTransport implements WatchedTransport {
     this.socket.resume();
   }
 
-  send(chunks: readonly Uint8Array[], byteLength: number, release?: () => void): void {
+  send(chunks: readonly FramePart[], byteLength: number, release?: () => void): void {
     if (this.#isClosing) {
       release?.();
       return;
     }
+    if (byteLength >= FILE_RANGE_BYTES_MIN) this.#files?.want();
+    if (holdsFiles(chunks)) this.#sendMixed(chunks, byteLength);
+    else this.#sendBytes(bytesOnly(chunks), byteLength);
+    if (release !== undefined) this.#writer.releaseAfter(release);
+  }
+
+  #sendBytes(chunks: readonly Uint8Array[], byteLength: number): void {
     if (byteLength + LENGTH_BYTES <= FRAGMENT_BYTES_MAX) {
       const { block, position } = this.#writer.enqueue(LENGTH_BYTES, chunks, byteLength);
       writeLength(block, position, byteLength);
-      if (release !== undefined) this.#writer.releaseAfter(release);
       return;
     }
     const { block, position } = this.#writer.enqueue(LENGTH_BYTES, [], 0);
     writeLength(block, position, byteLength);
     for (const fragment of fragmentsOf(chunks, byteLength)) this.#writer.enqueue(0, fragment.chunks, fragment.bytes);
-    if (release !== undefined) this.#writer.releaseAfter(release);
+  }
+
+  #sendMixed(parts: readonly FramePart[], byteLength: number): void {
+    const { block, position } = this.#writer.enqueue(LENGTH_BYTES, [], 0);
+    writeLength(block, position, byteLength);
+    for (const part of parts) {
+      if (part instanceof FileRange) this.#writer.enqueueFile(part);
+      else for (const { chunks, bytes } of fragmentsOf([part], part.length)) this.#writer.enqueue(0, chunks, bytes);
+    }
   }
 
   recycle(frame: Uint8Array): void {

@@ -13,6 +13,7 @@ import { CLOSE_CODES } from '../../net/frame-transport.ts';
 import { formatAuthority, listenFault } from './addresses.ts';
 import { Staging } from './frame-writer.ts';
 import { KafkaTransport } from './kafka-listener-transport.ts';
+import { SocketCallLoader } from './socket-calls.ts';
 import { WriteTurn } from './write-turn.ts';
 import type { YoungCollector } from './young-collector.ts';
 
@@ -109,6 +110,7 @@ class TcpKafkaListener implements KafkaListener {
   readonly #writeTurn = new WriteTurn();
   readonly #frameMemory: FramePool;
   readonly #readBuffer: Uint8Array | undefined;
+  readonly #socketCalls: SocketCallLoader;
   /** Sockets that wait for `serve`. */
   readonly #early = new Set<Socket>();
   #serves = false;
@@ -119,6 +121,7 @@ class TcpKafkaListener implements KafkaListener {
     this.#servers = servers;
     this.#options = options;
     this.#readBuffer = options.readsByEvents === true ? undefined : Buffer.allocUnsafeSlow(READ_BYTES);
+    this.#socketCalls = new SocketCallLoader(options.logger);
     this.#frameMemory = new FramePool((bytes) => {
       options.collector?.took(bytes);
       return Buffer.allocUnsafeSlow(bytes);
@@ -173,7 +176,7 @@ class TcpKafkaListener implements KafkaListener {
     const { memory, limits } = connections;
     const id = connections.nextId();
     const lifetime = new AbortController();
-    const context = this.#contextOf(id, accepted, lifetime.signal);
+    const context = this.#contextOf(id, accepted, { closed: lifetime.signal, sendsFiles: () => transport.sendsFiles });
     const transport = new KafkaTransport({
       socket: accepted,
       readBuffer: this.#readBuffer,
@@ -182,6 +185,7 @@ class TcpKafkaListener implements KafkaListener {
       memory,
       frameMemory: this.#frameMemory,
       collector,
+      socketCalls: this.#socketCalls,
       requestBytesMax,
     });
     const { socket } = transport;
@@ -195,8 +199,15 @@ class TcpKafkaListener implements KafkaListener {
     socket.once('close', () => connections.remove(id));
   }
 
-  #contextOf(id: number, socket: Socket, closed: AbortSignal): ConnectionContext {
+  #contextOf(
+    id: number,
+    socket: Socket,
+    { closed, sendsFiles }: { readonly closed: AbortSignal; readonly sendsFiles: () => boolean },
+  ): ConnectionContext {
     return {
+      get sendsFiles() {
+        return sendsFiles();
+      },
       id,
       listener: this.name,
       clientHost: bare(socket.remoteAddress ?? 'unknown'),

@@ -138,6 +138,7 @@ class NodeFile implements StoreFile {
   readonly path: string;
   readonly absolutePath: string;
   readonly #handles: NodeHandles;
+  #identity: bigint | undefined;
   #closed = false;
 
   constructor(path: string, absolutePath: string, handles: NodeHandles) {
@@ -155,6 +156,11 @@ class NodeFile implements StoreFile {
       const open = this.#handles.openHandle(this);
       return open === undefined ? statSync(this.absolutePath).size : fstatSync(open).size;
     });
+  }
+
+  identity(): bigint {
+    this.#identity ??= attempt('identity', this.path, () => fstatSync(this.#descriptor(), { bigint: true }).ino);
+    return this.#identity;
   }
 
   read(target: Uint8Array, position: number): number {

@@ -12,6 +12,7 @@ import { createExchangeMemory, GroupExchange } from '../../partition/group-excha
 import { createLendingMemory } from '../../partition/lending-memory.ts';
 import { createSlotMemory, slabViews, transferablesOf } from '../../partition/slot-memory.ts';
 import { GroupPort } from './group-port.ts';
+import { openRange } from './open-range.ts';
 
 /**
  * A quarter of V8's own limit. An owner's garbage is small objects, for records stay in shared memory: requests take the same
@@ -84,6 +85,7 @@ export function startPiscinaThread(options: PiscinaThreadOptions): SlotThread {
   return {
     slabs: slabViews(memory),
     lending: new Uint8Array(lending),
+    openRange: (range) => openRange(options.storeRoot, range),
     afterTurn: (action) => void setImmediate(action),
     run: async (group) => {
       const reply = await groups.run(group);

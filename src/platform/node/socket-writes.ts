@@ -10,9 +10,8 @@ export type WriteNow = (block: Uint8Array, start: number, bytes: number) => numb
 
 /** Undefined where a socket tells no descriptor. Nothing may be under way in its stream when it is called. */
 export function writesPastStream(socket: Socket): WriteNow | undefined {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  const descriptor: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
-  if (typeof descriptor !== 'number' || descriptor < 0) return undefined;
+  const descriptor = descriptorOf(socket);
+  if (descriptor === undefined) return undefined;
   return (block, start, bytes) => {
     // The descriptor of a socket that was destroyed may be another one's by now.
     if (socket.destroyed || socket.writableEnded) return 0;
@@ -22,4 +21,11 @@ export function writesPastStream(socket: Socket): WriteNow | undefined {
       return 0;
     }
   };
+}
+
+/** The operating system's number of a socket, where the runtime tells it. It is another's once the socket was destroyed. */
+export function descriptorOf(socket: Socket): number | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const descriptor: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  return typeof descriptor === 'number' && descriptor >= 0 ? descriptor : undefined;
 }

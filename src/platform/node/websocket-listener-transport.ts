@@ -3,6 +3,7 @@
 
 import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
+import { bytesOnly, type FramePart } from '../../core/file-range.ts';
 import { FRAGMENT_BYTES_MAX } from '../../core/limits.ts';
 import { FrameProgress } from '../../net/frame-progress.ts';
 import { CLOSE_CODES, closeReason, type FrameSink, type FrameTransport } from '../../net/frame-transport.ts';
@@ -94,15 +95,16 @@ export class WebSocketTransport implements FrameTransport {
     this.#progress.reset();
   }
 
-  send(chunks: readonly Uint8Array[], byteLength: number, release?: () => void): void {
+  send(parts: readonly FramePart[], byteLength: number, release?: () => void): void {
     if (this.#isClosing) {
       release?.();
       return;
     }
+    const chunks = bytesOnly(parts);
     if (byteLength <= FRAGMENT_BYTES_MAX) this.#enqueue(chunks, byteLength, this.#opcode, true);
     else {
-      for (const { chunks: parts, bytes, isFirst, isLast } of fragmentsOf(chunks, byteLength))
-        this.#enqueue(parts, bytes, isFirst ? this.#opcode : OPCODES.continuation, isLast);
+      for (const { chunks: some, bytes, isFirst, isLast } of fragmentsOf(chunks, byteLength))
+        this.#enqueue(some, bytes, isFirst ? this.#opcode : OPCODES.continuation, isLast);
     }
     if (release !== undefined) this.#writer.releaseAfter(release);
   }

@@ -1,6 +1,7 @@
 // One accepted TCP stream of a runtime that is not Node: Kafka's framing in both directions, back-pressure in both. The
 // host passes what it reads on, and takes one write at a time.
 
+import { bytesOnly, type FramePart } from '../../core/file-range.ts';
 import { FRAGMENT_BYTES_MAX } from '../../core/limits.ts';
 import type { Clock, TimerHandle } from '../../core/platform.ts';
 import type { EmbeddedBroker } from '../../embedded/embedded-broker.ts';
@@ -101,11 +102,11 @@ export class StreamSession implements WatchedTransport {
     this.#sink.onClose();
   }
 
-  send(chunks: readonly Uint8Array[], byteLength: number): void {
+  send(parts: readonly FramePart[], byteLength: number): void {
     if (this.#isClosing || this.#hasEnded) return;
     const header = new Uint8Array(LENGTH_BYTES);
     writeLength(header, 0, byteLength);
-    this.#queue.push(header, ...chunks);
+    this.#queue.push(header, ...bytesOnly(parts));
     this.bufferedBytes += LENGTH_BYTES + byteLength;
     this.#flushSoon();
   }

@@ -1,6 +1,7 @@
 // Fetch by hand: requests of consumers, which say nothing in tagged fields, and responses without news of leaders and of
 // diverging logs. The table is messages/01-fetch.ts.
 
+import { FileRange } from '../../core/file-range.ts';
 import type { RequestOf, ResponseInput } from '../api.ts';
 import type { FastCodec } from '../fast-codec.ts';
 import { fetch } from '../messages/01-fetch.ts';
@@ -149,7 +150,7 @@ function isPlainPartition(partition: PartitionResponse): boolean {
     currentLeader === undefined &&
     snapshotId === undefined &&
     preferredReadReplica === undefined &&
-    (records === null || records instanceof Uint8Array)
+    (records === null || records instanceof Uint8Array || records instanceof FileRange)
   );
 }
 
@@ -189,10 +190,13 @@ function writeAborted(writer: Writer, aborted: PartitionResponse['abortedTransac
 }
 
 function writeRecords(writer: Writer, records: PartitionResponse['records'], flexible: boolean): void {
-  if (!(records instanceof Uint8Array)) {
+  if (records instanceof FileRange) {
+    writeLength(writer, records.length, flexible);
+    writer.file(records);
+  } else if (records instanceof Uint8Array) {
+    writeLength(writer, records.length, flexible);
+    writer.raw(records);
+  } else {
     writeLength(writer, -1, flexible);
-    return;
   }
-  writeLength(writer, records.length, flexible);
-  writer.raw(records);
 }
