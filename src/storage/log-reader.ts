@@ -62,12 +62,14 @@ export class LogReader {
    * Where the batches from the one that contains `offset` on lie in a file, as far as the limits allow. Undefined where
    * they are to be read.
    */
-  range(offset: number, limits: RangeLimits): SegmentRange | undefined {
+  range(request: RangeLimits & { readonly offset: number }): SegmentRange | undefined {
+    const { offset } = request;
+    if (offset >= request.offsetEnd) return undefined;
     const hint = this.#hints.find(offset);
     const start = hint === undefined ? this.#startOf(offset) : this.#startOfHint(hint);
     if (start === undefined) return undefined;
     const { segment, position } = start;
-    return findRange(this.#home, segment, { position, ...limits });
+    return findRange(this.#home, segment, { position, ...request });
   }
 
   /** A range that was found for `offset` is what its reader gets. */

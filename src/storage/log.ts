@@ -203,9 +203,8 @@ export class Log {
   /** Where in a file the batches of a {@link read} lie. Undefined where they are to be read. Throws as that does. */
   range(request: Omit<ReadRequest, 'memory' | 'minOneBatch'>): ReturnType<LogReader['range']> {
     this.#assertOpen();
-    const offsetEnd = Math.min(request.offsetEnd, this.#logEndOffset);
-    const isInside = request.offset >= this.#logStartOffset && request.offset < offsetEnd;
-    return isInside ? this.reader.range(request.offset, { ...request, offsetEnd }) : undefined;
+    if (request.offset < this.#logStartOffset) return undefined;
+    return this.reader.range({ ...request, offsetEnd: Math.min(request.offsetEnd, this.#logEndOffset) });
   }
 
   /**
