@@ -1,20 +1,26 @@
 // @platformatic/kafka's consumers against a broker process: both group protocols, offsets and transactions.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import {
   Admin,
   Consumer,
   type ConsumerOptions,
+  type Message,
   MessagesStreamFallbackModes,
   MessagesStreamModes,
   Producer,
   stringDeserializers,
   stringSerializers,
 } from '@platformatic/kafka';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Collector, Names, QUICK_GROUPS, useBroker } from './client-broker.ts';
 
 const broker = useBroker('platformatic-groups', { configuration: QUICK_GROUPS });
+/** Long enough for any machine. */
+const WITHIN = { timeout: 50_000, interval: 20 };
 const names = new Names('platformatic-groups');
 const closers: (() => Promise<void>)[] = [];
 let admin: Admin;
@@ -57,7 +63,15 @@ const CLASSIC = {
 } as const;
 const CONSUMER = { groupProtocol: 'consumer' } as const;
 
-function member(groupId: string, group: typeof CLASSIC | typeof CONSUMER = CLASSIC): Text {
+interface ClassicGroup {
+  readonly groupProtocol: 'classic';
+  readonly sessionTimeout: number;
+  readonly heartbeatInterval: number;
+  readonly rebalanceTimeout: number;
+  readonly groupInstanceId?: string;
+}
+
+function member(groupId: string, group: ClassicGroup | typeof CONSUMER = CLASSIC): Text {
   const all: ConsumerOptions<string, string, string, string> = {
     ...options(),
     ...group,
@@ -129,6 +143,38 @@ describe.each([
   });
 });
 
+describe('a classic group', () => {
+  it('gives the partitions of a member that was killed to those that live', async () => {
+    const topic = await topicOf(2);
+    const file = fileURLToPath(new URL('./platformatic-member.js', import.meta.url));
+    const child = spawn(process.execPath, [file, broker.kafka, topic, topic], { stdio: ['ignore', 'pipe', 'inherit'] });
+    closers.push(async () => void child.kill('SIGKILL'));
+    await once(child.stdout, 'data');
+    const living = member(topic);
+    await stream(living, topic);
+    await settled([living], 1);
+    child.kill('SIGKILL');
+    expect(await settled([living], 2)).toEqual([0, 1]);
+  });
+
+  it('gives a static member that comes back what it had, under a new id and without a rebalance', async () => {
+    const topic = await topicOf(4);
+    // So slow that the one that is replaced does not learn of it, and come back itself.
+    const times = { sessionTimeout: 300_000, rebalanceTimeout: 300_000, heartbeatInterval: 100_000 };
+    const group = { ...CLASSIC, ...times, groupInstanceId: 'one' };
+    const first = member(topic, group);
+    await stream(first, topic);
+    const back = member(topic, group);
+    await stream(back, topic);
+    expect(await settled([back], 4)).toEqual([0, 1, 2, 3]);
+    expect(back.generationId).toBe(first.generationId);
+    expect(back.memberId).not.toBe(first.memberId);
+    const described = (await admin.describeGroups({ groups: [topic] })).get(topic);
+    const members = [...(described?.members.values() ?? [])];
+    expect(members).toMatchObject([{ groupInstanceId: 'one', id: back.memberId }]);
+  });
+});
+
 describe('producers of @platformatic/kafka with an id', () => {
   it('produce idempotently', async () => {
     const topic = await topicOf();
@@ -162,6 +208,44 @@ describe('producers of @platformatic/kafka with an id', () => {
     const uncommitted = await stream(member(`${topic}-all`), topic, 0);
     expect(await committed.count(11)).toEqual([...numbered(0, 5), ...numbered(10, 15), 'value 0']);
     expect(await uncommitted.count(16)).toEqual([...numbered(0, 15), 'value 0']);
+  });
+});
+
+describe('a transaction of @platformatic/kafka', () => {
+  it('carries the offsets of a group, or drops them', async () => {
+    const [source, target] = [await topicOf(), await topicOf()];
+    await fill(source, 10);
+    const reader = member(source);
+    const read = new Collector<Message<string, string, string, string>>();
+    const messages = await reader.consume({
+      topics: [source],
+      mode: MessagesStreamModes.COMMITTED,
+      fallbackMode: MessagesStreamFallbackModes.EARLIEST,
+    });
+    messages.on('data', (message) => read.add(message));
+    const last = (await read.count(10))[9];
+    if (last === undefined) throw new Error('nothing was read');
+    const producer = new Producer({
+      ...options(),
+      idempotent: true,
+      transactionalId: `eos-${source}`,
+      serializers: stringSerializers,
+    });
+    for (const commits of [false, true]) {
+      const transaction = await producer.beginTransaction();
+      await transaction.addConsumer(reader);
+      await transaction.send({ messages: [{ topic: target, value: 'seen' }] });
+      await transaction.addOffset(last);
+      await (commits ? transaction.commit() : transaction.abort());
+      // EndTxn is answered when the outcome is decided, and this client does not ask for stable offsets.
+      await vi.waitFor(async () => {
+        const committed = await reader.listCommittedOffsets({ topics: [{ topic: source, partitions: [0] }] });
+        expect(committed.get(source)).toEqual([commits ? 10n : -1n]);
+      }, WITHIN);
+    }
+    const seen = await stream(member(target), target);
+    expect(await seen.count(1)).toEqual(['seen']);
+    await producer.close();
   });
 });
 

@@ -34,6 +34,7 @@ describeClient('confluent-kafka for Python', [PYTHON, join(PACKAGES, 'confluent_
     'groups: commit and resume',
     'groups: members join and leave',
     'groups: members join and leave, cooperatively',
+    'groups: a member that is killed leaves its partitions',
     'groups: static members come back',
     'groups: offsets within a transaction',
   ];
@@ -51,6 +52,7 @@ describeClient('kafka-python', [PYTHON, join(PACKAGES, 'kafka')], () => {
     'consume: headers, null keys and tombstones come back',
     'groups: commit and resume',
     'groups: members join and leave',
+    'groups: a member that is killed leaves its partitions',
     'groups: admin lists, describes and deletes',
   ];
   testCases(cases, (bootstrap) => python('suite_kafka_python.py', bootstrap), useExternalBroker('kafka-python'));

@@ -6,7 +6,7 @@ import uuid
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
-from suite_lines import numbered, run, same
+from suite_lines import member_process, numbered, run, same
 
 SERVERS = sys.argv[1]
 BASE_TIME = 1750000000000
@@ -233,6 +233,32 @@ def rebalance(strategy):
         member.close()
 
 
+QUICK = {"heartbeat.interval.ms": 300, "session.timeout.ms": 6000}
+
+
+def be_member(name):
+    """A member in a process of its own, to be killed: it prints a line when it has both partitions."""
+    member = consumer(name, **QUICK)
+    member.subscribe([name])
+    announced = False
+    while True:
+        member.poll(0.1)
+        if not announced and len(member.assignment()) == 2:
+            announced = True
+            print("assigned", flush=True)
+
+
+def killed():
+    name = topic(2)
+    with member_process(__file__, SERVERS, name) as member:
+        other = consumer(name, **QUICK)
+        other.subscribe([name])
+        settle(1, [other])
+        member.kill()
+        settle(2, [other])
+        other.close()
+
+
 def static_members():
     name = topic(2)
     settings = {"heartbeat.interval.ms": 300, "session.timeout.ms": 30000}
@@ -297,8 +323,11 @@ CASES += [
     ("groups: commit and resume", resume),
     ("groups: members join and leave", lambda: rebalance("range")),
     ("groups: members join and leave, cooperatively", lambda: rebalance("cooperative-sticky")),
+    ("groups: a member that is killed leaves its partitions", killed),
     ("groups: static members come back", static_members),
     ("groups: offsets within a transaction", transactional_offsets),
 ]
 
+if len(sys.argv) > 2:
+    be_member(sys.argv[2])
 run(CASES)

@@ -8,7 +8,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
 from kafka.errors import MessageSizeTooLargeError, TopicAlreadyExistsError
 from kafka.structs import OffsetAndMetadata
-from suite_lines import numbered, run, same
+from suite_lines import member_process, numbered, run, same
 
 SERVERS = sys.argv[1]
 BASE_TIME = 1750000000000
@@ -193,6 +193,30 @@ def rebalance():
     members[0].close()
 
 
+QUICK = {"heartbeat_interval_ms": 300, "session_timeout_ms": 6000}
+
+
+def be_member(name):
+    """A member in a process of its own, to be killed: it prints a line when it has both partitions."""
+    member = consumer(name, group_id=name, **QUICK)
+    announced = False
+    while True:
+        member.poll(timeout_ms=100)
+        if not announced and len(member.assignment()) == 2:
+            announced = True
+            print("assigned", flush=True)
+
+
+def killed():
+    name = topic(2)
+    with member_process(__file__, SERVERS, name) as member:
+        other = consumer(name, group_id=name, **QUICK)
+        settle(1, [other])
+        member.kill()
+        settle(2, [other])
+        other.close()
+
+
 def group_admin():
     name = topic()
     fill(name, 5)
@@ -227,7 +251,10 @@ CASES += [
     ("consume: headers, null keys and tombstones come back", contents),
     ("groups: commit and resume", resume),
     ("groups: members join and leave", rebalance),
+    ("groups: a member that is killed leaves its partitions", killed),
     ("groups: admin lists, describes and deletes", group_admin),
 ]
 
+if len(sys.argv) > 2:
+    be_member(sys.argv[2])
 run(CASES)

@@ -1,6 +1,8 @@
 """Runs cases and prints one line of JSON for each, as the suites of this folder expect it."""
 
+import contextlib
 import json
+import subprocess
 import sys
 import time
 import traceback
@@ -26,3 +28,15 @@ def same(expected, actual):
 
 def numbered(start, end):
     return ["value %d" % i for i in range(start, end)]
+
+
+@contextlib.contextmanager
+def member_process(suite, servers, name):
+    """The suite's member of a group in a process of its own, once it has its partitions; it is ended in any case."""
+    process = subprocess.Popen([sys.executable, suite, servers, name], stdout=subprocess.PIPE, text=True)
+    try:
+        same("assigned\n", process.stdout.readline())
+        yield process
+    finally:
+        process.kill()
+        process.wait()
