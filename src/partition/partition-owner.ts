@@ -30,6 +30,7 @@ import type {
 import { FileLending } from './file-lending.ts';
 import type { GroupReply, PartitionGroup } from './group.ts';
 import type { LendingMemory } from './lending-memory.ts';
+import { PageCache } from './page-cache.ts';
 import { Partition } from './partition.ts';
 import { ReadAhead } from './read-ahead.ts';
 import type { ReadPlaces } from './read-places.ts';
@@ -49,7 +50,7 @@ export interface PartitionOwnerOptions {
   readonly slabPointers: readonly [number, number];
   /** From where large reads are lent; without it everything that is read is given away. */
   readonly lending?: LendingMemory | undefined;
-  /** Whether large reads of what the page cache holds are left in their files, for a dispatcher that sends from there. */
+  /** Whether large reads are left in their files, for a dispatcher that sends from there. */
   readonly lendsFiles?: boolean | undefined;
   /** Calls back once what has arrived was served; where it is given, with `lending`, readers that go on are read ahead of. */
   readonly later?: ((action: () => void) => void) | undefined;
@@ -83,7 +84,7 @@ export class PartitionOwner {
     this.#options = options;
     this.#cleaner = this.#createCleaner(options);
     const { lending, lendsFiles, later, clock } = options;
-    if (lendsFiles === true) this.#files = new FileLending(clock);
+    if (lendsFiles === true) this.#files = new FileLending(new PageCache({ clock, later }));
     if (lending !== undefined && later !== undefined) this.#ahead = new ReadAhead({ memory: lending, clock, later });
   }
 

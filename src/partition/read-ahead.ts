@@ -119,12 +119,6 @@ export class ReadAhead {
     return { records, lent: undefined };
   }
 
-  /** Whether readers of the partition wait for the disk, as far as is known. */
-  isNeededBy(partition: ReadSource): boolean {
-    const concerns = (each: { readonly partition: ReadSource }): boolean => each.partition === partition;
-    return this.#ranges.some(concerns) || this.#wishes.some(concerns);
-  }
-
   /** What {@link read} has lent is not shown after all. */
   giveBack(lent: LentBytes): void {
     this.#options.memory.takeBack(lent.position);

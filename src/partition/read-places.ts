@@ -22,8 +22,7 @@ export function readTo(
   { read, limits }: { readonly read: PartitionRead; readonly limits: ReadLimits },
 ): ReadRange {
   const request = { offset: read.offset, ...limits };
-  // Whoever waits for the disk is served by what was read ahead.
-  const granted = ahead?.isNeededBy(partition) === true ? undefined : files?.lend(partition.log, request);
+  const granted = files?.lend(partition.log, request);
   if (granted !== undefined) return { ...NO_RANGE, granted };
   if (ahead !== undefined) return ahead.read(partition, { ...request, next: read });
   return { records: partition.log.read(request), lent: undefined };

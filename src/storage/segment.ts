@@ -80,6 +80,8 @@ export class Segment {
   #lastBatchOffset = -1;
   /** Ranges of the log file that somebody else sends from: until they come back the file is not used for anything else. */
   lentRanges = 0;
+  /** It is no part of the log any more: its files are not opened again. */
+  hasLeft = false;
   /** Batches came in since the indexes were last given entries for the end. */
   unsealed = false;
 
@@ -423,12 +425,14 @@ export class Segment {
   }
 
   removeFiles(): void {
+    this.hasLeft = true;
     this.release();
     for (const suffix of SEGMENT_SUFFIXES) this.#home.store.remove(this.pathOf(suffix));
   }
 
   /** Gives up handles; returns all files that may be there, and those beside. The log file goes before them, last of its own: no index is orphaned. */
   leave(beside: readonly string[] = []): LeavingFiles {
+    this.hasLeft = true;
     this.release();
     return {
       paths: [...SEGMENT_SUFFIXES.toReversed().map((suffix) => this.pathOf(suffix)), ...beside],
