@@ -19,6 +19,9 @@ const FLAGS = [
   '--disable-sync',
 ];
 
+/** How long a start, a page or a wait in one may take: a busy machine is no fault. */
+export const BROWSER_MS_MAX = 240_000;
+
 /** The system's browser, or that of @sparticuz/chromium, which is unpacked. `MILLRACE_CHROMIUM` names another one. */
 async function executablePath(): Promise<string> {
   const named = process.env.MILLRACE_CHROMIUM;
@@ -37,7 +40,7 @@ async function executablePath(): Promise<string> {
 
 /** A browser whose contexts are private windows: their files are in memory. */
 export async function launchChromium(): Promise<Browser> {
-  return await chromium.launch({ executablePath: await executablePath(), args: FLAGS });
+  return await chromium.launch({ executablePath: await executablePath(), args: FLAGS, timeout: BROWSER_MS_MAX });
 }
 
 /** A browser with a profile on the disk, which outlives it; it can be killed. */
@@ -62,9 +65,10 @@ export class ProfileBrowser {
         if (found !== undefined) resolve(found);
       });
     });
-    const browser = await chromium.connectOverCDP(endpoint);
+    const browser = await chromium.connectOverCDP(endpoint, { timeout: BROWSER_MS_MAX });
     const [context] = browser.contexts();
     if (context === undefined) throw new Error('the browser has no context');
+    context.setDefaultTimeout(BROWSER_MS_MAX);
     return new ProfileBrowser(child, context);
   }
 

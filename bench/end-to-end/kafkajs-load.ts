@@ -12,7 +12,7 @@ const SENDS_AT_ONCE = 8;
 const [address = '', topic = '', acks = '1', warmUpMs = '0', durationMs = '1000'] = process.argv.slice(2);
 const socketFactory: unknown = webSocketFactory({ webSocket: WebSocket });
 if (!isSocketFactory(socketFactory)) throw new Error('the adapter makes no factory');
-const kafka = new Kafka({ brokers: [address], socketFactory, logLevel: logLevel.ERROR });
+const kafka = new Kafka({ brokers: [address], socketFactory, connectionTimeout: 30_000, logLevel: logLevel.ERROR });
 const producer = kafka.producer();
 await producer.connect();
 const messages = Array.from({ length: RECORDS_PER_SEND }, () => ({ value: Buffer.alloc(RECORD_BYTES, 'x') }));

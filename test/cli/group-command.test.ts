@@ -17,9 +17,10 @@ beforeAll(async () => {
     ),
   });
   server = `ws://${broker.address}`;
-  await runCommand(['topic', 'create', 'orders', '--partitions', '2'], { server });
+  expect(await runCommand(['topic', 'create', 'orders', '--partitions', '2'], { server })).toMatchObject({ code: 0 });
   const input = Array.from({ length: 10 }, (_, index) => `k${index % 2} ${index}\n`).join('');
-  await runCommand(['produce', 'orders'], { server, input: Buffer.from(input) });
+  const produced = await runCommand(['produce', 'orders'], { server, input: Buffer.from(input) });
+  expect(produced).toMatchObject({ code: 0, stderr: expect.stringContaining('10 records') });
 });
 
 afterAll(async () => {

@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { launchChromium, ProfileBrowser } from '../../../bench/browser/chromium.ts';
+import { BROWSER_MS_MAX, launchChromium, ProfileBrowser } from '../../../bench/browser/chromium.ts';
 import { type PageServer, servePages } from '../../../bench/browser/page-server.ts';
 import { connect } from '../../../src/platform/node/connect.ts';
 import { ROOT } from '../../house/source-files.ts';
@@ -37,6 +37,7 @@ const numbers = (from: number, end: number): string[] =>
 
 async function newContext() {
   const context = await browser.newContext();
+  context.setDefaultTimeout(BROWSER_MS_MAX);
   closers.push(() => context.close());
   return context;
 }

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import type { Plugin } from 'esbuild';
 import packages from 'node-stdlib-browser';
 import { expect, test } from 'vitest';
-import { launchChromium } from '../../../bench/browser/chromium.ts';
+import { BROWSER_MS_MAX, launchChromium } from '../../../bench/browser/chromium.ts';
 import { servePages } from '../../../bench/browser/page-server.ts';
 import { BrokerProcess, temporaryDirectory } from '../../support/broker-process.ts';
 
@@ -38,6 +38,7 @@ test('kafkajs in a page produces and consumes over a WebSocket', async () => {
   const browser = await launchChromium();
   try {
     const page = await browser.newPage();
+    page.setDefaultTimeout(BROWSER_MS_MAX);
     page.on('console', (message) => console.info(`chromium: ${message.text()}`));
     page.on('pageerror', (error) => console.error(`chromium: ${error.stack}`));
     await page.goto(server.url, { waitUntil: 'load' });
