@@ -214,6 +214,9 @@ export class Producer {
     if (this.#closed) throw new LogFault('ERR_CLOSED', 'the producer is closed');
     const known = this.#topics.get(topic);
     if (known !== undefined) return known;
+    if (typeof topic !== 'string' || topic === '') {
+      throw new LogFault('ERR_USAGE', `a topic is named by text, not ${topic === '' ? 'an empty one' : typeof topic}`);
+    }
     const sink = new TopicSink({
       topic,
       cluster: this.#context.cluster,

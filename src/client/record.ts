@@ -1,5 +1,7 @@
 // Records as callers of the client give and get them.
 
+import { LogFault } from '../core/fault.ts';
+
 /** A key or a value to send: bytes as they are, text as UTF-8, or null. */
 export type Content = Uint8Array | string | null;
 
@@ -122,7 +124,10 @@ function textOf(bytes: Uint8Array | null): string {
 /** The bytes of a key or value; undefined counts as null. */
 export function bytesOf(content: Content | undefined): Uint8Array | null {
   if (content === undefined || content === null) return null;
-  return typeof content === 'string' ? UTF8_ENCODER.encode(content) : content;
+  if (typeof content === 'string') return UTF8_ENCODER.encode(content);
+  // Programs without types give numbers and objects, whose length is nothing that memory could be taken for.
+  if (ArrayBuffer.isView(content)) return content;
+  throw new LogFault('ERR_USAGE', `a key or value is text or bytes, not ${typeof content}`);
 }
 
 /** Headers as pairs, in their order. */

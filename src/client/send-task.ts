@@ -1,5 +1,6 @@
 // One call of `send`: its records on their way into batches, and its promise.
 
+import { LogFault } from '../core/fault.ts';
 import type { EncodableHeader } from '../wasm/record-batch-encoder.ts';
 import { asError } from './broker-fault.ts';
 import type { BatchObserver, BatchOutcome, BatchPlace, ProducerBatch } from './producer-batch.ts';
@@ -52,7 +53,7 @@ export class SendTask implements SinkTask, BatchObserver {
 
   #append(input: RecordInput | undefined): void {
     if (input === undefined) return;
-    const timestamp = input.timestamp === undefined ? this.#sink.now() : Number(input.timestamp);
+    const timestamp = input.timestamp === undefined ? this.#sink.now() : timeOf(input.timestamp);
     const record = {
       key: bytesOf(input.key),
       value: bytesOf(input.value),
@@ -98,6 +99,12 @@ export class SendTask implements SinkTask, BatchObserver {
     this.#ended = true;
     this.#call.reject(fault);
   }
+}
+
+function timeOf(timestamp: number | string): number {
+  const time = Number(timestamp);
+  if (Number.isSafeInteger(time)) return time;
+  throw new LogFault('ERR_USAGE', `a timestamp is a whole number of milliseconds since 1970, not ${timestamp}`);
 }
 
 function encodable(headers: HeadersInput | undefined): readonly EncodableHeader[] {

@@ -150,6 +150,11 @@ test.each([
   expect(fault.message).toContain(reason);
 });
 
+test('a value that is no text is refused with the text that it should be', () => {
+  const given: Record<string, string> = JSON.parse('{"num.partitions":3}');
+  expect(faultOf(given).message).toBe("Configuration num.partitions takes text: '3'");
+});
+
 test('the finest unit that is set gives retention and roll times', () => {
   const retention = (entries: Record<string, string>) => toLogConfig({}, parseBrokerConfig(entries)).retentionMs;
   expect(retention({ 'log.retention.hours': '2' })).toBe(7_200_000);

@@ -41,6 +41,33 @@ async function scene(work: (broker: FakeBroker, client: Client) => Promise<void>
   }
 }
 
+/** As a program without types may give it. */
+function untyped<T>(value: unknown): T {
+  return JSON.parse(JSON.stringify(value));
+}
+
+test.each([
+  [{ topic: 't', messages: [{ value: 42 }] }, 'a key or value is text or bytes, not number'],
+  [{ topic: 't', messages: [{ value: 'x', key: { id: 1 } }] }, 'a key or value is text or bytes, not object'],
+  [{ topic: 't', messages: [{ value: 'x', headers: { a: true } }] }, 'a key or value is text or bytes, not boolean'],
+  [{ topic: 't', messages: [{ value: 'x', timestamp: 'noon' }] }, 'milliseconds since 1970, not noon'],
+  [{ messages: [{ value: 'x' }] }, 'a topic is named by text, not undefined'],
+  [{ topic: '', messages: [{ value: 'x' }] }, 'a topic is named by text'],
+])('what is no record is refused by its call alone: %j', (request, words) =>
+  scene(async (broker, client) => {
+    broker.createTopic('t', 1);
+    const producer = client.producer();
+    const refused = producer.send(untyped(request));
+    await expect(refused).rejects.toMatchObject({ code: 'ERR_USAGE', message: expect.stringContaining(words) });
+    await producer.send({ topic: 't', messages: [{ value: 'good' }] });
+    const writer = producer.writer('t');
+    expect(() => writer.write(untyped(42))).toThrow('text or bytes');
+    await writer.write('better');
+    expect(await writer.flush()).toMatchObject({ records: 1 });
+    expect(valuesOf(broker, 't')).toEqual(['good', 'better']);
+  }),
+);
+
 test('each record gets its place, with the time it was given', () =>
   scene(async (broker, client) => {
     broker.createTopic('t', 3);

@@ -61,6 +61,10 @@ test('brokers in one process have nothing to do with each other', async () => {
   expect(await texts(other, 'orders', 1)).toEqual(['for the other']);
 });
 
+test('a directory without a name is refused, and is not the working directory', async () => {
+  await expect(openBroker({ directory: '' })).rejects.toMatchObject({ code: 'ERR_USAGE' });
+});
+
 test('a directory keeps what was produced, and is taken by one broker at a time', async () => {
   const directory = temporaryDirectory('open-broker');
   closers.push(() => directory.remove());

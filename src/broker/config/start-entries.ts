@@ -51,6 +51,10 @@ interface CheckedEntry {
 function checkEntry(name: string, given: string): CheckedEntry {
   const definition = BROKER_CONFIGS.find(name);
   if (definition === undefined) return { reason: checkForeign(name) };
+  // Programs without types give numbers.
+  if (typeof given !== 'string') {
+    throw new LogFault('ERR_CONFIG', `Configuration ${name} takes text: ${quote(String(given))}`);
+  }
   const value = normalize(definition, given);
   const objected = definition.withoutEffect ? rangeObjection(definition, value) : objection(definition, value);
   if (objected !== undefined) throw new LogFault('ERR_CONFIG', objected);

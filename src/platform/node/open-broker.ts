@@ -2,6 +2,7 @@
 // not asked for is not loaded.
 
 import type { Client } from '../../client/index.ts';
+import { LogFault } from '../../core/fault.ts';
 import { MemoryStore } from '../../storage/memory-store.ts';
 import { type ClientOptions, LocalBroker, type LocalBrokerOptions, type Place } from './local-broker.ts';
 
@@ -47,6 +48,7 @@ export async function openBroker(options: OpenBrokerOptions = {}): Promise<InPro
 
 async function openPlace(directory: string | undefined): Promise<Place> {
   if (directory === undefined) return { store: new MemoryStore(), path: 'memory' };
+  if (directory === '') throw new LogFault('ERR_USAGE', 'directory takes a path; leave it out for records in memory');
   const [{ openNodeDirectory }, { resolve }] = await Promise.all([import('./data-directory.ts'), import('node:path')]);
   const path = resolve(directory);
   return { ...openNodeDirectory(path), path };
