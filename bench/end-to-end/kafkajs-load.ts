@@ -27,13 +27,13 @@ function isSocketFactory(value: unknown): value is ISocketFactory {
 }
 
 async function sendOn(): Promise<void> {
-  while (performance.now() < endMs) {
+  do {
     const isMeasured = performance.now() >= beginMs;
     await producer.send({ topic, acks: Number(acks), messages });
     if (!isMeasured) continue;
     records += RECORDS_PER_SEND;
     lastMs = performance.now();
-  }
+  } while (performance.now() < endMs);
 }
 
 await Promise.all(Array.from({ length: SENDS_AT_ONCE }, sendOn));
