@@ -26,7 +26,7 @@ export function lineOf(error: unknown): string {
 /** A Kafka listener that is asked for a WebSocket takes the request for a frame that is too large, and hangs up. */
 function hintOf({ code, message }: LogFault): string {
   if (!CONNECTION_CODES.has(code)) return '';
-  const wasHungUpOn = message.startsWith('cannot reach ws') && message.endsWith('socket hang up');
+  const wasHungUpOn = message.startsWith('cannot reach ws') && /socket hang up$|ECONNRESET/.test(message);
   if (wasHungUpOn) return ' (a Kafka listener is reached by kafka://HOST:PORT)';
   return ' (is the broker running? `millrace start` runs one)';
 }

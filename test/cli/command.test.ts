@@ -138,7 +138,10 @@ test('a listener that speaks another protocol is told as that', async () => {
   const consumed = await runCommand(['consume', 't'], { server: `kafka://${url.host}` });
   expect(consumed.code).toBe(1);
   expect(consumed.stderr).toMatch(/answers in HTTP, not in Kafka's protocol: it is reached by ws:\/\/127.0.0.1:\d+ \[/);
-  const hangsUp = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+});
+
+test.each(['end', 'resetAndDestroy'] as const)('a listener that hangs up by %s may be one of Kafka', async (ending) => {
+  const hangsUp = createServer((socket) => socket.once('data', () => socket[ending]())).listen(0, '127.0.0.1');
   await once(hangsUp, 'listening');
   const address = hangsUp.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
