@@ -9,7 +9,7 @@ import { type FetchedBatch, type FetchedPartition, Fetcher, type FetchOptions, n
 import { commitOffsets, fetchCommitted, type OffsetToCommit } from './groups/committed-offsets.ts';
 import { CoordinatorLink } from './groups/coordinator-link.ts';
 import { GroupMembership, noGroup, type Subscription } from './groups/group-membership.ts';
-import type { Isolation } from './isolation.ts';
+import { ISOLATION_LEVELS, type Isolation } from './isolation.ts';
 import { ConsumedRecord, type TopicPartition } from './record.ts';
 
 /** How a consumer behaves. The names in brackets are Kafka's. */
@@ -129,6 +129,11 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
 
   constructor(context: ConsumerContext, options: ConsumerOptions) {
     const { groupId, autoCommitIntervalMs, rebalanceTimeoutMs, ...fetching } = options;
+    // A misspelt one would read what was never committed.
+    if (!Object.hasOwn(ISOLATION_LEVELS, options.isolation ?? DEFAULTS.isolation)) {
+      const levels = Object.keys(ISOLATION_LEVELS).join(' or ');
+      throw new LogFault('ERR_USAGE', `isolation is ${levels}, not ${options.isolation}`);
+    }
     this.#context = context;
     this.#options = { ...DEFAULTS, ...fetching };
     this.#group = {
@@ -434,7 +439,9 @@ function assigned(topic: string, partition: number, offset: number): FetchedPart
 function timestampFor(from: StartPosition): number {
   if (from === 'beginning') return timestampOf('earliest');
   if (from === 'end') return timestampOf('latest');
-  return typeof from === 'number' ? from : from.getTime();
+  if (typeof from === 'number') return from;
+  if (typeof from === 'object') return from.getTime();
+  throw new LogFault('ERR_USAGE', `a position is beginning, end, an offset or a Date, not ${String(from)}`);
 }
 
 function isAtEnd(fetcher: Fetcher, ends: ReadonlyMap<string, number>): boolean {

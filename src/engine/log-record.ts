@@ -1,5 +1,6 @@
 // Records as they go into a log and come out of it.
 
+import { LogFault } from '../core/fault.ts';
 import type { DecodedHeader, DecodedRecord } from '../wasm/record-batch-decoder.ts';
 import type { EncodableRecord } from '../wasm/record-batch-encoder.ts';
 
@@ -59,5 +60,7 @@ export function encodable(input: LogRecordInput, nowMs: number): EncodableRecord
 }
 
 function bytesOf(content: Content): Uint8Array | null {
-  return typeof content === 'string' ? UTF8_ENCODER.encode(content) : content;
+  if (typeof content === 'string') return UTF8_ENCODER.encode(content);
+  if (content === null || ArrayBuffer.isView(content)) return content;
+  throw new LogFault('ERR_USAGE', `a key or value is text, bytes or null, not ${typeof content}`);
 }

@@ -98,19 +98,19 @@ export class Faults {
   refuseProduce({ error, topic, times = 1 }: RefuseProduceOptions): Fault {
     const isRefused = ({ name, topicId }: { readonly name: string; readonly topicId: string }): boolean =>
       topic === undefined || topic === name || topic === this.#options.topicName(topicId);
-    return this.#plan(['Produce'], times, refuseProduce({ errorCode: ERROR_CODES[error], isRefused }));
+    return this.#plan(['Produce'], times, refuseProduce({ errorCode: codeOf(error), isRefused }));
   }
 
   /** Answers commits of offsets with an error, within transactions too, by default the next one alone. */
   failCommit({ error = 'COORDINATOR_NOT_AVAILABLE', groupId, times = 1 }: FailCommitOptions = {}): Fault {
-    const refusal = refuseCommit({ errorCode: ERROR_CODES[error], groupId });
+    const refusal = refuseCommit({ errorCode: codeOf(error), groupId });
     return this.#plan([offsetCommit.name, txnOffsetCommit.name], times, refusal);
   }
 
   /** Answers the end of a transaction with an error: it stays open. By default the next one alone. */
   failTransactionEnd(options: FailTransactionEndOptions = {}): Fault {
     const { error = 'COORDINATOR_NOT_AVAILABLE', transactionalId, times = 1 } = options;
-    const refusal: Refusal = refuseTransactionEnd({ errorCode: ERROR_CODES[error], transactionalId });
+    const refusal: Refusal = refuseTransactionEnd({ errorCode: codeOf(error), transactionalId });
     return this.#plan(['EndTxn'], times, refusal);
   }
 
@@ -197,6 +197,11 @@ export class Faults {
       clear: () => void this.#planned.delete(planned),
     };
   }
+}
+
+function codeOf(error: ErrorName): number {
+  if (Object.hasOwn(ERROR_CODES, error)) return ERROR_CODES[error];
+  throw new LogFault('ERR_USAGE', `Kafka has no error ${error}: take its name, such as NOT_LEADER_OR_FOLLOWER`);
 }
 
 function namesOf(api: string | undefined): readonly string[] | undefined {

@@ -331,6 +331,12 @@ test('assigning again keeps the place of partitions that stay', () =>
     { partitions: 2 },
   ));
 
+test('a misspelt isolation is refused, and reads nothing', () =>
+  scene(async (_broker, _consumer, client) => {
+    const untyped = JSON.parse('{"isolation":"read_comitted"}');
+    expect(() => client.consumer(untyped)).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }));
+  }));
+
 test('what does not exist is told at once', () =>
   scene(async (_broker, consumer) => {
     await expect(consumer.assign([{ topic: 'missing' }])).rejects.toMatchObject({
@@ -338,6 +344,8 @@ test('what does not exist is told at once', () =>
     });
     await expect(consumer.assign([{ topic: 't', partition: 7 }])).rejects.toMatchObject({ code: 'ERR_USAGE' });
     expect(() => consumer.position({ topic: 't', partition: 0 })).toThrow(/not assigned/);
+    const untyped = JSON.parse('{"topic":"t","from":"start"}');
+    await expect(consumer.assign([untyped])).rejects.toMatchObject({ code: 'ERR_USAGE' });
   }));
 
 test.each([4, 6, 7, 11, 12, 13, 17])('a broker that speaks Fetch up to version %i is understood', async (version) => {

@@ -124,6 +124,8 @@ test('compaction keeps the last record of every key at its offset', async () => 
   expect([...log.read()].length).toBeLessThan(12);
   expect(log.endOffset).toBe(20);
   expect(() => log.append([{ value: 'no key' }])).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }));
+  const untyped = JSON.parse('{"key":"k","value":5}');
+  expect(() => log.append([untyped])).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }));
 });
 
 test('a store is opened again where it was left, in order or not', async () => {

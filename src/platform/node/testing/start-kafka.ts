@@ -123,8 +123,12 @@ class MemoryKafka implements TestKafka {
   }
 
   private constructor(options: StartKafkaOptions) {
+    const { time = 'running' } = options;
+    if (time !== 'running' && time !== 'frozen') {
+      throw new LogFault('ERR_USAGE', `time is running or frozen, not ${String(time)}`);
+    }
     this.#options = options;
-    this.clock = new TestClock({ source: systemClock, isFrozen: options.time === 'frozen', turn });
+    this.clock = new TestClock({ source: systemClock, isFrozen: time === 'frozen', turn });
     this.faults = new Faults({ clock: this.clock, topicName: (topicId) => this.#topicName(topicId) });
   }
 
