@@ -8,6 +8,7 @@ export default defineConfig({
     // For what would never end. A machine that does other things beside makes the longest test a minute longer.
     testTimeout: 300_000,
     hookTimeout: 300_000,
+    setupFiles: ['test/support/property-seed.ts'],
     pool: 'forks',
     maxWorkers: 2,
     reporters: ['default', new ClosingLineReporter()],

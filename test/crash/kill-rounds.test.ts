@@ -2,10 +2,10 @@
 
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../support/broker-process.ts';
+import { SEED } from '../support/seed.ts';
 import { runKillRounds } from './kill-rounds.ts';
 
 const rounds = Number(process.env.MILLRACE_KILL_ROUNDS ?? 8);
-const seed = Number(process.env.MILLRACE_KILL_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 test.each([
   ['lose and double nothing', 'frames'],
@@ -13,9 +13,9 @@ test.each([
 ] as const)(
   `${rounds} rounds of SIGKILL under load %s`,
   async (_, writers) => {
-    console.log(`MILLRACE_KILL_SEED=${seed}`);
+    console.log(`MILLRACE_SEED=${SEED}`);
     const directory = temporaryDirectory('kill-rounds');
-    const result = await runKillRounds({ dataDirectory: directory.path, rounds, seed, writers });
+    const result = await runKillRounds({ dataDirectory: directory.path, rounds, seed: SEED, writers });
     console.log(`${result.rounds} rounds, ${result.acknowledged} records acknowledged, ${result.stored} stored`);
     expect(result.violations).toEqual([]);
     expect(result.acknowledged).toBeGreaterThan(0);

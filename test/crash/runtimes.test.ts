@@ -3,10 +3,10 @@
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../support/broker-process.ts';
 import { RuntimeBroker } from '../support/runtime-broker.ts';
+import { SEED } from '../support/seed.ts';
 import { runKillRounds } from './kill-rounds.ts';
 
 const rounds = Number(process.env.MILLRACE_KILL_ROUNDS ?? 3);
-const seed = Number(process.env.MILLRACE_KILL_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 test.each([
   ['deno', 'frames', 1],
@@ -16,12 +16,12 @@ test.each([
 ] as const)(
   `${rounds} rounds of SIGKILL lose and double nothing: %s, writers of %s, %i workers`,
   async (name, writers, workers) => {
-    console.log(`MILLRACE_KILL_SEED=${seed}`);
+    console.log(`MILLRACE_SEED=${SEED}`);
     const directory = temporaryDirectory(`kill-rounds-${name}`);
     const result = await runKillRounds({
       dataDirectory: directory.path,
       rounds,
-      seed,
+      seed: SEED,
       writers,
       start: ({ dataDirectory, http, config }) =>
         RuntimeBroker.start(name, { directory: dataDirectory, http, config, workers }),

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { FUZZ_SECONDS, FUZZ_SEED } from './fuzz-settings.ts';
+import { SEED } from '../support/seed.ts';
+import { FUZZ_SECONDS } from './fuzz-settings.ts';
 import { fuzzJson, HostileMessages } from './json-target.ts';
 
 describe('hostile json messages', () => {
   it(
-    `are each answered, and the session goes on (MILLRACE_FUZZ_SEED=${FUZZ_SEED})`,
+    `are each answered, and the session goes on (MILLRACE_SEED=${SEED})`,
     async () => {
-      const { messages, answers } = await fuzzJson({ seed: FUZZ_SEED, seconds: FUZZ_SECONDS });
-      console.log(`fuzz: ${messages} json messages, seed ${FUZZ_SEED}`);
+      const { messages, answers } = await fuzzJson({ seed: SEED, seconds: FUZZ_SECONDS });
+      console.log(`fuzz: ${messages} json messages, seed ${SEED}`);
       expect(messages).toBeGreaterThan(0);
       // A grant of credit without an id has no answer; damage may take the id away.
       expect(answers).toBeGreaterThan(messages * 0.9);

@@ -204,13 +204,13 @@ export async function fuzzRequests({ seed, seconds, plant }: FuzzOptions): Promi
     while (goesOn() && target.report.frames < FRAMES_PER_BROKER) {
       const frames = Array.from({ length: FRAMES_AT_ONCE }, next);
       await target.attack(frames).catch((error: unknown) => {
-        throw new Error(`MILLRACE_FUZZ_SEED=${seed}: ${String(error)}`, { cause: error });
+        throw new Error(`MILLRACE_SEED=${seed}: ${String(error)}`, { cause: error });
       });
     }
     await target.close();
     for (const name of ['frames', 'answered', 'refused'] as const) totals[name] += target.report[name];
     const grown = process.memoryUsage().rss - bytesBefore;
-    if (grown > BYTES_GROWTH_MAX) throw new Error(`MILLRACE_FUZZ_SEED=${seed}: ${grown} bytes more than at the start`);
+    if (grown > BYTES_GROWTH_MAX) throw new Error(`MILLRACE_SEED=${seed}: ${grown} bytes more than at the start`);
   }
   return { ...totals, asked };
 }

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { FUZZ_SECONDS, FUZZ_SEED } from './fuzz-settings.ts';
+import { SEED } from '../support/seed.ts';
+import { FUZZ_SECONDS } from './fuzz-settings.ts';
 import { fuzzRequests, type Plant, servedVersions } from './request-target.ts';
 
 describe('hostile requests', () => {
   it(
-    `are answered or refused, and harm nobody (MILLRACE_FUZZ_SEED=${FUZZ_SEED})`,
+    `are answered or refused, and harm nobody (MILLRACE_SEED=${SEED})`,
     async () => {
-      const { frames, answered, refused, asked } = await fuzzRequests({ seed: FUZZ_SEED, seconds: FUZZ_SECONDS });
-      console.log(`fuzz: ${frames} requests, ${answered} answered, ${refused} refused, seed ${FUZZ_SEED}`);
+      const { frames, answered, refused, asked } = await fuzzRequests({ seed: SEED, seconds: FUZZ_SECONDS });
+      console.log(`fuzz: ${frames} requests, ${answered} answered, ${refused} refused, seed ${SEED}`);
       expect(servedVersions().filter((each) => !asked.has(each))).toEqual([]);
       expect(answered).toBeGreaterThan(frames / 20);
       expect(refused).toBeGreaterThan(frames / 20);
@@ -21,7 +22,7 @@ describe('hostile requests', () => {
         frame[1] === 3 ? Promise.reject(new TypeError('planted')) : broker.handle(frame, context),
       whenWritable: () => undefined,
     });
-    await expect(fuzzRequests({ seed: 1, seconds: 20, plant })).rejects.toThrow(/MILLRACE_FUZZ_SEED=1: .*planted/);
+    await expect(fuzzRequests({ seed: 1, seconds: 20, plant })).rejects.toThrow(/MILLRACE_SEED=1: .*planted/);
   });
 
   it('that are given the answers of others are found', async () => {

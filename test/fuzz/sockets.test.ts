@@ -11,7 +11,8 @@ import { framed, startKafka } from '../net/kafka-listener-fixture.ts';
 import { clientFrame, RawClient, startListener } from '../net/listener-fixture.ts';
 import { startMemoryBroker } from '../net/memory-broker.ts';
 import { mutated, SeededRandom } from '../protocol/frame-fuzzer.ts';
-import { FUZZ_SECONDS, FUZZ_SEED } from './fuzz-settings.ts';
+import { SEED } from '../support/seed.ts';
+import { FUZZ_SECONDS } from './fuzz-settings.ts';
 import { HostileRequests } from './hostile-requests.ts';
 import { HostileMessages } from './json-target.ts';
 import { askedBy, servedVersions, TOPIC_NAMES } from './request-target.ts';
@@ -100,7 +101,7 @@ async function attack(
 
 describe('hostile clients over real sockets', () => {
   it(
-    `harm nobody else (MILLRACE_FUZZ_SEED=${FUZZ_SEED})`,
+    `harm nobody else (MILLRACE_SEED=${SEED})`,
     async () => {
       const running = await startMemoryBroker();
       const gateway = makeGateway(running);
@@ -114,9 +115,9 @@ describe('hostile clients over real sockets', () => {
         .createTopics({ topics: [{ topic: 'honest', numPartitions: 1, configs: { 'max.message.bytes': '1048588' } }] });
       const producer = client.producer({ retries: 0 });
 
-      const random = new SeededRandom(FUZZ_SEED);
-      const requests = new HostileRequests(FUZZ_SEED, { apis: ROUTES.map(({ api }) => api), topicNames: TOPIC_NAMES });
-      const messages = new HostileMessages(FUZZ_SEED);
+      const random = new SeededRandom(SEED);
+      const requests = new HostileRequests(SEED, { apis: ROUTES.map(({ api }) => api), topicNames: TOPIC_NAMES });
+      const messages = new HostileMessages(SEED);
       const hostility = { random, requests, messages };
       const inTurn = [...plansInTurn(requests)];
       const turns = inTurn.length;
@@ -147,7 +148,7 @@ describe('hostile clients over real sockets', () => {
         read += 1;
       }
       expect(read).toBe(rounds);
-      console.log(`fuzz: ${turns} hostile requests in turn, ${rounds} rounds, seed ${FUZZ_SEED}`);
+      console.log(`fuzz: ${turns} hostile requests in turn, ${rounds} rounds, seed ${SEED}`);
       client.close();
       await Promise.all([listener.close(1000), kafka.listener.close(1000)]);
       gateway.close();

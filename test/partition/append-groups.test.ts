@@ -10,6 +10,7 @@ import { Kernels } from '../../src/wasm/kernels.ts';
 import { RecordBatchDecoder } from '../../src/wasm/record-batch-decoder.ts';
 import { RecordBatchEncoder } from '../../src/wasm/record-batch-encoder.ts';
 import { HandClock } from '../storage/fixture.ts';
+import { SEED } from '../support/seed.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { openCommand } from './fixture.ts';
 
@@ -230,7 +231,7 @@ function noteAcknowledged(known: Map<number, string>, reply: AppendReply, record
 }
 
 function eachSeed(run: (random: SeededRandom, seed: number) => void): void {
-  const first = Number(process.env.MILLRACE_SEED ?? Date.now() % 1_000_000);
+  const first = SEED;
   console.log(`seeds ${first} to ${first + RUNS - 1}`);
   for (let seed = first; seed < first + RUNS; seed++) {
     try {
@@ -326,7 +327,7 @@ function firstValue(records: Uint8Array): string {
 
 test('what was acknowledged as durable is there after the power was lost within a later group', async () => {
   let durable = 0;
-  const first = Number(process.env.MILLRACE_SEED ?? Date.now() % 1_000_000);
+  const first = SEED;
   console.log(`seeds ${first} to ${first + RUNS - 1}`);
   for (let seed = first; seed < first + RUNS; seed++) {
     const random = new SeededRandom(seed);

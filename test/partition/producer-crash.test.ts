@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { HandClock } from '../storage/fixture.ts';
+import { SEED } from '../support/seed.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { abortedOf, endOf, LogPartition } from './log-partition.ts';
 import { truthOf, type Written, writtenIn } from './truth.ts';
@@ -243,7 +244,7 @@ test.each(['kill', 'power loss'] as const)(
 
 // MILLRACE_SEED replays a run from the seed that it printed.
 test('producers and transactions are what the log says, through kills, power losses, cuts and restarts', () => {
-  const first = Number(process.env.MILLRACE_SEED ?? Date.now() % 1_000_000);
+  const first = SEED;
   const totals = { duplicates: 0, aborts: 0, restarts: 0 };
   for (let seed = first; seed < first + RUNS; seed++) {
     const run = new CrashRun(seed);

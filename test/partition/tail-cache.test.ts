@@ -22,6 +22,7 @@ import { Kernels } from '../../src/wasm/kernels.ts';
 import { RecordBatchEncoder } from '../../src/wasm/record-batch-encoder.ts';
 import { HandClock } from '../storage/fixture.ts';
 import { TEST_LOG_CONFIG } from '../support/log-config.ts';
+import { SEED } from '../support/seed.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 import { stateAt } from './fake-thread.ts';
@@ -509,7 +510,7 @@ class Story {
 
 // MILLRACE_SEED replays a run from the seed that it printed.
 it('answers what the owner would, whatever comes between', async () => {
-  const first = Number(process.env.MILLRACE_SEED ?? Date.now() % 1_000_000);
+  const first = SEED;
   console.log(`seeds ${first} to ${first + SEEDS - 1}`);
   let answered = 0;
   let multiple = 0;

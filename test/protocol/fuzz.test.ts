@@ -1,21 +1,20 @@
-// Hostile bytes, for a few seconds. A failure names its seed; FUZZ_SEED replays it.
+// Hostile bytes, for a few seconds. A failure names its seed; MILLRACE_SEED replays it.
 
 import { expect, test } from 'vitest';
 import { LogFault } from '../../src/core/fault.ts';
+import { SEED } from '../support/seed.ts';
 import { fuzzCodec, fuzzHeaders, hostileRequestFrames } from './frame-fuzzer.ts';
 import { decode, hexOf } from './golden-frames.ts';
 
-const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 32);
-
-test(`mutated messages decode or are malformed, and nothing else (FUZZ_SEED=${seed})`, () => {
-  const { runs, malformed } = fuzzCodec({ seed, budgetMs: 2500 });
+test(`mutated messages decode or are malformed, and nothing else (MILLRACE_SEED=${SEED})`, () => {
+  const { runs, malformed } = fuzzCodec({ seed: SEED, budgetMs: 2500 });
   expect(runs).toBeGreaterThan(1000);
   expect(malformed).toBeGreaterThan(runs / 20);
   expect(malformed).toBeLessThan(runs);
 });
 
-test(`mutated request headers are read or are malformed (FUZZ_SEED=${seed})`, () => {
-  const { runs, malformed } = fuzzHeaders({ seed, budgetMs: 500 });
+test(`mutated request headers are read or are malformed (MILLRACE_SEED=${SEED})`, () => {
+  const { runs, malformed } = fuzzHeaders({ seed: SEED, budgetMs: 500 });
   expect(runs).toBeGreaterThan(1000);
   expect(malformed).toBeLessThan(runs);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { LogFault } from '../../src/core/fault.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
+import { SEED } from '../support/seed.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import {
   CompactedPartition,
@@ -235,7 +236,7 @@ class CleanerRun {
 
 // MILLRACE_SEED replays a run from the seed that it printed.
 test('whatever is written, compacted, read and crashed, readers get the table of a log that was never compacted', async () => {
-  const first = Number(process.env.MILLRACE_SEED ?? Date.now() % 1_000_000);
+  const first = SEED;
   const totals = { rounds: 0, crashesInRounds: 0, readersAtEnd: 0, restarts: 0, bytesGone: 0 };
   for (let seed = first; seed < first + RUNS; seed++) {
     const run = new CleanerRun(seed);

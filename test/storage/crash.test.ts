@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Log } from '../../src/storage/log.ts';
 import { checkLog } from '../../src/storage/log-dump.ts';
 import { MemoryStore, type MemoryStoreOptions } from '../../src/storage/memory-store.ts';
+import { SEED } from '../support/seed.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { append, DIRECTORY, HandClock, kernels, openLog, readAll, readAround } from './fixture.ts';
 
@@ -179,7 +180,7 @@ test.for([
   { hasAside: false, how: '' },
   { hasAside: true, how: ', with removals that go on beside it' },
 ])('random work with kills, power losses and restarts keeps what it must$how', async ({ hasAside }) => {
-  const first = Number(process.env.MILLRACE_SEED ?? Date.now() % 1_000_000);
+  const first = SEED;
   let powerLosses = 0;
   let holes = 0;
   const seeds = [...FOUND, ...Array.from({ length: RUNS }, (_, index) => first + index)];

@@ -10,6 +10,7 @@ import { WorkerdPlace, type WorkerdProcess } from '../../../bench/workerd/worker
 import { webSocketFactory } from '../../../src/net/kafkajs.ts';
 import { connect } from '../../../src/platform/node/connect.ts';
 import { type Acknowledged, ClientWriters } from '../../crash/client-writers.ts';
+import { SEED } from '../../support/seed.ts';
 import { SeededRandom } from '../../support/seeded-random.ts';
 
 type Message = Readonly<Record<string, unknown>>;
@@ -236,8 +237,7 @@ test('retention runs while the object sleeps', async () => {
 });
 
 test(`${KILL_ROUNDS} rounds of SIGKILL under load lose nothing that was acknowledged, in order, none twice`, async () => {
-  const seed = Date.now() % 2 ** 31;
-  console.log(`seed ${seed}`);
+  console.log(`MILLRACE_SEED=${SEED}`);
   const acknowledged: Acknowledged[] = [];
   let sequence = 0;
   let awaited: { readonly count: number; readonly resolve: () => void } | undefined;
@@ -252,7 +252,7 @@ test(`${KILL_ROUNDS} rounds of SIGKILL under load lose nothing that was acknowle
     url: workerd.url('/killed', 'ws'),
     topic: 'orders',
     partitions: 2,
-    random: new SeededRandom(seed),
+    random: new SeededRandom(SEED),
     nextText: (lane) => {
       sequence += 1;
       return `${lane}:${sequence}`;
