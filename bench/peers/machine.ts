@@ -10,6 +10,8 @@ export interface Machine {
   readonly memoryGiB: number;
   readonly kernel: string;
   readonly fileSystem: string;
+  /** What TCP connections use that say nothing else, of this machine to itself too. */
+  readonly congestionControl: string;
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -38,6 +40,7 @@ export function machineOf(directory: string, peerVersions: Readonly<Record<strin
     memoryGiB: Math.round(totalmem() / 1024 ** 3),
     kernel: release(),
     fileSystem: fileSystemOf(directory),
+    congestionControl: readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim(),
     versions: {
       ...peerVersions,
       node: process.versions.node,
@@ -51,9 +54,11 @@ function javaVersion(): string {
   return /(\d[\d.]*)/.exec(firstLine('java', ['--version']) ?? '')?.[1] ?? 'none';
 }
 
-export function machineText({ processor, cores, memoryGiB, kernel, fileSystem, versions }: Machine): string {
+export function machineText(machine: Machine): string {
+  const { processor, cores, memoryGiB, kernel, fileSystem, congestionControl, versions } = machine;
   const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-  return `${cores} cores (${processor}), ${memoryGiB} GiB, Linux ${kernel}, ${fileSystem}; ${named.join(', ')}`;
+  const system = `Linux ${kernel}, ${fileSystem}, TCP with ${congestionControl}`;
+  return `${cores} cores (${processor}), ${memoryGiB} GiB, ${system}; ${named.join(', ')}`;
 }
 
 /** The load average of the last minute. */

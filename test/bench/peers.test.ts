@@ -150,7 +150,15 @@ describe('the tables', () => {
 describe('a run of some scenarios', () => {
   const results = (rows: readonly PeerRow[], failures: readonly string[]): Results => ({
     ...{ rows, failures, measuredAt: '2026-01-01', rounds: 3, disturbedRuns: 0, runs: 6, minutes: 1 },
-    machine: { processor: 'x', cores: 2, memoryGiB: 1, kernel: '6', fileSystem: 'ext4', versions: {} },
+    machine: {
+      processor: 'x',
+      cores: 2,
+      memoryGiB: 1,
+      kernel: '6',
+      fileSystem: 'ext4',
+      congestionControl: 'cubic',
+      versions: {},
+    },
   });
 
   it('replaces its rows and failures in what was published before, and nothing else', () => {
