@@ -21,8 +21,9 @@ export class FileRange {
 /** A part of a frame that is sent. */
 export type FramePart = Uint8Array | FileRange;
 
-export function holdsFiles(parts: readonly FramePart[]): boolean {
-  return parts.some((part) => part instanceof FileRange);
+/** The parts of a frame that is in memory as a whole; undefined where something of it is in a file. */
+export function inMemory(parts: readonly FramePart[]): readonly Uint8Array[] | undefined {
+  return areBytes(parts) ? parts : undefined;
 }
 
 /** The parts of a frame for whoever sends memory alone, and has never said otherwise. */
@@ -34,5 +35,6 @@ export function bytesOnly(parts: readonly FramePart[]): readonly Uint8Array[] {
 }
 
 function areBytes(parts: readonly FramePart[]): parts is readonly Uint8Array[] {
-  return !holdsFiles(parts);
+  for (const part of parts) if (part instanceof FileRange) return false;
+  return true;
 }

@@ -107,8 +107,8 @@ export const READ_AHEAD_MS_MAX = 1000;
 export const READ_AHEAD_WISHES_MAX = 64;
 /** Ranges of files that an owner has lent at a time; what goes beyond is read into memory. Consumed by partition/file-lending, as the next one. */
 export const FILE_RANGES_LENT_MAX = 512;
-/** Less is read into memory: two copies then cost less than to open a file. */
-export const FILE_RANGE_BYTES_MIN = 64 * 1024;
+/** Less is read into memory: at the end of a log, where it was just written, copies cost less than opening a file. */
+export const FILE_RANGE_BYTES_MIN = 512 * 1024;
 /** Partitions whose last batches the dispatching thread keeps for readers at the end. Consumed by partition/tail-cache, as the next ones. */
 export const TAIL_PARTITIONS_MAX = 64;
 /** Most that is kept of one partition, and where that begins; it doubles in between. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, test as anywhere, expect } from 'vitest';
 import type { ConnectionContext, RequestHandler, ResponseFrame } from '../../src/broker/request-handler.ts';
 import { FileRange, type FramePart } from '../../src/core/file-range.ts';
+import { FILE_RANGE_BYTES_MIN } from '../../src/core/limits.ts';
 import { framed, startKafka } from './kafka-listener-fixture.ts';
 import { RawClient } from './listener-fixture.ts';
 
@@ -13,7 +14,7 @@ import { RawClient } from './listener-fixture.ts';
 const test = process.platform === 'linux' ? anywhere : anywhere.skip;
 
 const FILE_BYTES = 24_000_000;
-const LARGE_BYTES = 100_000;
+const LARGE_BYTES = 2 * FILE_RANGE_BYTES_MIN;
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-file-writes-'));
 const path = join(folder, 'file');

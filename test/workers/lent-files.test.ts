@@ -12,7 +12,7 @@ import { batch, openCommand } from '../partition/fixture.ts';
 import { temporaryDirectory } from '../support/broker-process.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 
-const SEGMENT_BYTES = 400_000;
+const SEGMENT_BYTES = 2_000_000;
 const BATCH_VALUE = 'v'.repeat(20_000);
 
 const cleanUps: (() => Promise<void> | void)[] = [];
@@ -49,7 +49,7 @@ function fetch({ executor }: Owner, offset: number, files: boolean): Promise<Fet
   const read = {
     handle: 0,
     offset,
-    maxBytes: 200_000,
+    maxBytes: 900_000,
     end: 'log-end',
     currentLeaderEpoch: -1,
     lastFetchedEpoch: -1,
@@ -82,12 +82,12 @@ async function lent(owner: Owner, offset: number): Promise<FetchedReads> {
 
 test('what is cached stays in its file, with the bytes that a read would give', async () => {
   const partition = await owner();
-  await fill(partition, 60);
+  await fill(partition, 150);
   for (const offset of [0, 7, 23, 41]) {
     const fetched = await lent(partition, offset);
     const read = await fetch(partition, offset, false);
     const { records } = only(read);
-    expect(records.length).toBeGreaterThan(100_000);
+    expect(records.length).toBeGreaterThan(500_000);
     const bytes = bytesOf(only(fetched));
     expect(bytes?.equals(records.subarray(0, bytes.length))).toBe(true);
     expect(only(fetched).records).toHaveLength(0);
@@ -98,18 +98,18 @@ test('what is cached stays in its file, with the bytes that a read would give', 
 
 test('a file that leaves the log while it is lent is removed, and becomes no other until it comes back', async () => {
   const partition = await owner({ retentionBytes: SEGMENT_BYTES, fileDeleteDelayMs: 0 });
-  await fill(partition, 60);
+  await fill(partition, 150);
   const fetched = await lent(partition, 0);
   const before = bytesOf(only(fetched));
   const spares = () => readdirSync(partition.directory).filter((name) => name.includes('spare'));
-  let next = 60;
+  let next = 150;
   const seen = new Set<string>();
   // Until other files of the log were given to new segments.
   while (seen.size < 3) {
     await partition.executor.maintain();
     for (const name of spares()) seen.add(name);
-    await fill(partition, 20, next);
-    next += 20;
+    await fill(partition, 100, next);
+    next += 100;
   }
   expect(partition.executor.state(0)?.logStartOffset).toBeGreaterThan(20);
   expect(bytesOf(only(fetched))?.equals(before ?? Buffer.alloc(0))).toBe(true);
@@ -119,7 +119,7 @@ test('a file that leaves the log while it is lent is removed, and becomes no oth
 test('where another file has the name by now, or none, the bytes are read', async () => {
   for (const replace of [true, false]) {
     const partition = await owner();
-    await fill(partition, 60);
+    await fill(partition, 150);
     (await lent(partition, 0)).release();
     const [first] = readdirSync(partition.directory).filter((name) => name.endsWith('.log'));
     const path = join(partition.directory, first ?? '');
@@ -128,7 +128,7 @@ test('where another file has the name by now, or none, the bytes are read', asyn
     const fetched = await fetch(partition, 0, true);
     expect(only(fetched).outcome).toBe('ok');
     expect(only(fetched).file).toBe(undefined);
-    expect(only(fetched).records.length).toBeGreaterThan(100_000);
+    expect(only(fetched).records.length).toBeGreaterThan(500_000);
     fetched.release();
     renameSync(`${path}.elsewhere`, path);
   }
@@ -136,7 +136,7 @@ test('where another file has the name by now, or none, the bytes are read', asyn
 
 test('no more is lent at a time than the bound, and all of it again once it came back', async () => {
   const partition = await owner();
-  await fill(partition, 20);
+  await fill(partition, 60);
   const all: FetchedReads[] = [];
   let files = 0;
   for (let count = 0; count < 600; count++) {

@@ -51,14 +51,10 @@ interface Piece {
   releases: (() => void)[] | undefined;
 }
 
-const EMPTY_PIECE = {
-  bytes: 0,
-  block: undefined,
-  stagedStart: 0,
-  stagedEnd: 0,
-  file: undefined,
-  releases: undefined,
-} as const;
+/** Written out: a spread costs a small answer more than all else that is done for it here. */
+function pieceOf(file: FileRange | undefined, bytes: number): Piece {
+  return { chunks: [], bytes, block: undefined, stagedStart: 0, stagedEnd: 0, file, releases: undefined };
+}
 
 /** A part of a frame that is too large for one write. */
 export interface Fragment {
@@ -153,7 +149,7 @@ export class FrameWriter {
 
   /** Queues bytes of a frame that lie in a file. */
   enqueueFile(file: FileRange): void {
-    this.#pieces.push({ ...EMPTY_PIECE, chunks: [], bytes: file.length, file });
+    this.#pieces.push(pieceOf(file, file.length));
     this.bufferedBytes += file.length;
     this.#flushLater();
   }
@@ -182,7 +178,7 @@ export class FrameWriter {
   #pieceFor(bytes: number): Piece {
     const last = this.#pieces.at(-1);
     if (last !== undefined && last.file === undefined && last.bytes + bytes <= FRAGMENT_BYTES_MAX) return last;
-    const piece = { ...EMPTY_PIECE, chunks: [] };
+    const piece = pieceOf(undefined, 0);
     this.#pieces.push(piece);
     return piece;
   }
@@ -236,12 +232,20 @@ export class FrameWriter {
   #wroteNow(piece: Piece): boolean {
     const { writeNow } = this.#parts;
     if (writeNow === undefined || piece.block === undefined || piece.chunks.length > 0) return false;
-    const { block, stagedStart, stagedEnd } = piece;
-    const { files } = this.#parts;
-    if (files !== undefined && this.#pieces[0]?.file !== undefined)
-      piece.stagedStart += files.sendBefore(block.subarray(stagedStart, stagedEnd));
-    else piece.stagedStart += writeNow(block, stagedStart, stagedEnd - stagedStart);
+    piece.stagedStart +=
+      this.#pieces.length > 0
+        ? this.#writeBefore(piece.block, piece, writeNow)
+        : writeNow(piece.block, piece.stagedStart, piece.stagedEnd - piece.stagedStart);
     return piece.stagedStart === piece.stagedEnd;
+  }
+
+  /** Others wait behind the piece: where they are a file it leaves together with them. */
+  #writeBefore(block: Buffer, { stagedStart, stagedEnd }: Piece, writeNow: WriteNow): number {
+    const { files } = this.#parts;
+    const [next] = this.#pieces;
+    return files === undefined || next?.file === undefined
+      ? writeNow(block, stagedStart, stagedEnd - stagedStart)
+      : files.sendBefore(block.subarray(stagedStart, stagedEnd));
   }
 
   #sendFile(file: FileRange): void {

@@ -4,7 +4,7 @@
 // straight into their own; else by events.
 
 import type { Socket } from 'node:net';
-import { bytesOnly, FileRange, type FramePart, holdsFiles } from '../../core/file-range.ts';
+import { FileRange, type FramePart, inMemory } from '../../core/file-range.ts';
 import { FILE_RANGE_BYTES_MIN, FRAGMENT_BYTES_MAX } from '../../core/limits.ts';
 import type { WatchedTransport } from '../../net/connection-set.ts';
 import type { FramePool } from '../../net/frame-memory.ts';
@@ -119,8 +119,9 @@ export class KafkaTransport implements WatchedTransport {
       return;
     }
     if (byteLength >= FILE_RANGE_BYTES_MIN) this.#files?.want();
-    if (holdsFiles(chunks)) this.#sendMixed(chunks, byteLength);
-    else this.#sendBytes(bytesOnly(chunks), byteLength);
+    const bytes = inMemory(chunks);
+    if (bytes === undefined) this.#sendMixed(chunks, byteLength);
+    else this.#sendBytes(bytes, byteLength);
     if (release !== undefined) this.#writer.releaseAfter(release);
   }
 
